@@ -1,0 +1,218 @@
+"""The contract between the program and the agent on a host: what one transaction is to bring about.
+
+The program renders every text and sends one `Bundle` as JSON on the agent's standard input; the agent answers with one
+`Outputs` line on standard output. Both sides import this module, so it needs nothing beyond the standard library.
+
+Text never carries a secret: it names one with `secret_marker("database_password")` and the agent puts the value in while it
+stages the file. The same text can therefore be shown in a preview.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import re
+import types
+import typing
+from dataclasses import dataclass, field
+
+MARKER = re.compile(r"<<secret:([a-z_]+)>>")
+
+
+class BundleError(ValueError):
+    """The bundle can't be read: an unknown or missing field, a wrong type, or a marker without its secret."""
+
+
+class Effect(str, enum.Enum):
+    """What a changed file asks of a unit, weakest first."""
+
+    NOTHING = "nothing"
+    RELOAD = "reload"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class File:
+    """A text file, swapped into place by rename once its check has accepted it."""
+
+    path: str
+    content: str
+    owner: str = "root"
+    group: str = "root"
+    mode: int = 0o644
+    check: tuple[str, ...] = ()
+    """Command that must exit 0 on the staged file, whose path takes the place of `{staged}`; empty where there is none."""
+    effect: Effect = Effect.NOTHING
+    units: tuple[str, ...] = ()
+    """Units that feel `effect` when content, owner or mode of this file changes."""
+
+
+@dataclass(frozen=True)
+class HostSettings:
+    """The machine itself: made ready once, before any component (role `host`)."""
+
+    keep_packages: tuple[str, ...] = ()
+    """Packages that stay on the host when it is removed, since they hold data."""
+
+
+@dataclass(frozen=True)
+class PostgresSettings:
+    """Role and database of MAAS; the password is the secret `database_password` (maas-facts §7)."""
+
+    version: int
+    database: str
+    role: str
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """A region controller. Secrets: `database_password`; on the leader `admin_password`, elsewhere `api_key`."""
+
+    leader: bool
+    """True on the one region that makes or migrates the schema and the administrator (maas-facts §1.1: no lock there)."""
+    workers: int
+    database_host: str
+    database_port: int
+    database: str
+    role: str
+    admin_username: str
+    admin_email: str
+    peer_urls: tuple[str, ...]
+    """API URLs of the other regions, asked to forget this one when it is removed."""
+
+
+@dataclass(frozen=True)
+class RackSettings:
+    """A rack controller. Secrets: `shared_secret`, `api_key`."""
+
+    api_urls: tuple[str, ...]
+    """Where MAAS is asked for this rack, the balanced address first."""
+
+
+@dataclass(frozen=True)
+class HaproxySettings:
+    """HAProxy: the ports that must answer once the file is in force."""
+
+    ports: tuple[int, ...]
+    stats_socket: str
+
+
+@dataclass(frozen=True)
+class DhcpSettings:
+    """DHCP of one VLAN by two racks, applied on each of the two. Secret: `api_key` (maas-facts §5)."""
+
+    api_urls: tuple[str, ...]
+    subnet: str
+    range_start: str
+    range_end: str
+    primary: str
+    """system_id of the primary rack."""
+    secondary: str
+    """system_id of the secondary rack."""
+    configures: bool
+    """True on the primary, which tells MAAS about range and VLAN; the other only waits until its own side is normal."""
+
+
+Settings = HostSettings | PostgresSettings | RegionSettings | RackSettings | HaproxySettings | DhcpSettings
+
+SETTINGS: dict[str, type[Settings]] = {
+    "host": HostSettings,
+    "postgres": PostgresSettings,
+    "region": RegionSettings,
+    "rack": RackSettings,
+    "haproxy": HaproxySettings,
+    "dhcp": DhcpSettings,
+}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One component on one host, as it is to be."""
+
+    host: str
+    """Name of the host in the stack file, for messages."""
+    component: str
+    """Name of the component, unique on its host; the agent keeps its record under it."""
+    settings: Settings
+    packages: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    units: tuple[str, ...] = ()
+    """Units that are enabled and active afterwards, started in this order."""
+    state_dirs: tuple[str, ...] = ()
+    """Folders that the packages fill with the controller's own state; gone after removal where they weren't there before."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    """Values for the markers in files and for the role; never printed, and masked wherever they would appear."""
+
+    @property
+    def role(self) -> str:
+        """Name of the agent's role that this bundle is for: a key of `SETTINGS`."""
+        return next(role for role, kind in SETTINGS.items() if type(self.settings) is kind)
+
+    def to_json(self) -> str:
+        """The bundle as one line; equal bundles give equal text."""
+        fields = dataclasses.asdict(self) | {"role": self.role}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Bundle:
+        """Read what `to_json` wrote. Raises `BundleError` with the path of the field that is wrong."""
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise BundleError(f"the bundle is no JSON: {error.msg} at character {error.pos}") from None
+        if not isinstance(raw, dict) or raw.get("role") not in SETTINGS:
+            raise BundleError(f"the bundle's role is none of {', '.join(SETTINGS)}")
+        role = raw.pop("role")
+        settings = _read(SETTINGS[role], raw.pop("settings", None), "settings")
+        bundle = _read(cls, raw | {"settings": settings}, "bundle")
+        assert isinstance(bundle, Bundle)
+        for file in bundle.files:
+            fill_markers(file.content, bundle.secrets)
+        return bundle
+
+
+def secret_marker(name: str) -> str:
+    """The text that stands for secret `name` in a file's content."""
+    return f"<<secret:{name}>>"
+
+
+def fill_markers(content: str, secrets: dict[str, str]) -> str:
+    """`content` with every marker replaced. Raises `BundleError` for a marker that has no secret."""
+    missing = sorted({name for name in MARKER.findall(content) if name not in secrets})
+    if missing:
+        raise BundleError(f"no value for the secret {', '.join(missing)}")
+    return MARKER.sub(lambda match: secrets[match[1]], content)
+
+
+def _read(kind: object, value: object, path: str) -> object:
+    """`value`, as JSON gave it, as the type `kind`, strictly: nothing is converted, nothing is ignored."""
+    if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
+        if kind is not dict:
+            return value
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple and isinstance(value, list):
+        return tuple(_read(parts[0], item, f"{path}[{index}]") for index, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {str(key): _read(parts[1], item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(kind, types.UnionType) and isinstance(value, typing.get_args(kind)):
+        return value
+    if isinstance(kind, type) and issubclass(kind, enum.Enum) and value in [member.value for member in kind]:
+        return kind(value)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _read_fields(kind, value, path)
+    raise BundleError(f"{path}: not a {getattr(kind, '__name__', kind)}")
+
+
+def _read_fields(kind: type, value: dict[str, object], path: str) -> object:
+    hints = typing.get_type_hints(kind)
+    required = {
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+    }
+    if unknown := sorted(value.keys() - hints.keys()):
+        raise BundleError(f"{path}: unknown field {', '.join(unknown)}")
+    if missing := sorted(required - value.keys()):
+        raise BundleError(f"{path}: missing field {', '.join(missing)}")
+    return kind(**{name: _read(hints[name], item, f"{path}.{name}") for name, item in value.items()})
