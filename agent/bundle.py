@@ -3,8 +3,8 @@
 The program renders every text and sends one `Bundle` as JSON on the agent's standard input; the agent answers with one
 `Outputs` line on standard output. Both sides import this module, so it needs nothing beyond the standard library.
 
-Text never carries a secret: it names one with `secret_marker("database_password")` and the agent puts the value in while it
-stages the file. The same text can therefore be shown in a preview.
+Text never carries a secret: it names one with `secret_marker("database_password")` and the agent puts the value in when
+it stages the file. The same text can therefore be shown in a preview.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class File:
     group: str = "root"
     mode: int = 0o644
     check: tuple[str, ...] = ()
-    """Command that must exit 0 on the staged file, whose path takes the place of `{staged}`; empty where there is none."""
+    """Command that must exit 0 on the staged file, whose path takes the place of `{staged}`; empty for none."""
     effect: Effect = Effect.NOTHING
     units: tuple[str, ...] = ()
     """Units that feel `effect` when content, owner or mode of this file changes."""
@@ -70,7 +70,7 @@ class RegionSettings:
     """A region controller. Secrets: `database_password`; on the leader `admin_password`, elsewhere `api_key`."""
 
     leader: bool
-    """True on the one region that makes or migrates the schema and the administrator (maas-facts §1.1: no lock there)."""
+    """True on the one region that makes or migrates the schema and the administrator (maas-facts §1.1: no lock)."""
     workers: int
     database_host: str
     database_port: int
@@ -140,7 +140,9 @@ class Bundle:
     units: tuple[str, ...] = ()
     """Units that are enabled and active afterwards, started in this order."""
     state_dirs: tuple[str, ...] = ()
-    """Folders that the packages fill with the controller's own state; gone after removal where they weren't there before."""
+    """Folders that packages fill with the controller's own state; gone after removal where they weren't there before.
+
+    The bundle of role `host` lists those of all its components, for it alone sees the machine before the packages."""
     secrets: dict[str, str] = field(default_factory=dict)
     """Values for the markers in files and for the role; never printed, and masked wherever they would appear."""
 
@@ -165,8 +167,7 @@ class Bundle:
             raise BundleError(f"the bundle's role is none of {', '.join(SETTINGS)}")
         role = raw.pop("role")
         settings = _read(SETTINGS[role], raw.pop("settings", None), "settings")
-        bundle = _read(cls, raw | {"settings": settings}, "bundle")
-        assert isinstance(bundle, Bundle)
+        bundle = typing.cast(Bundle, _read(cls, raw | {"settings": settings}, "bundle"))
         for file in bundle.files:
             fill_markers(file.content, bundle.secrets)
         return bundle
@@ -187,9 +188,9 @@ def fill_markers(content: str, secrets: dict[str, str]) -> str:
 
 def _read(kind: object, value: object, path: str) -> object:
     """`value`, as JSON gave it, as the type `kind`, strictly: nothing is converted, nothing is ignored."""
-    if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
-        if kind is not dict:
-            return value
+    plain = kind is not dict and not (kind is int and isinstance(value, bool))
+    if plain and isinstance(kind, type) and isinstance(value, kind):
+        return value
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and isinstance(value, list):
         return tuple(_read(parts[0], item, f"{path}[{index}]") for index, item in enumerate(value))
