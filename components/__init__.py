@@ -1,0 +1,1 @@
+"""One ComponentResource a file, and beside it the text that it renders."""

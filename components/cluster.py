@@ -1,0 +1,192 @@
+"""A whole cluster: each component once for each host that the topology gives it, in the order that MAAS needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from agent.bundle import File
+from components import haproxy_frontend, postgres_primary, rack_controller, region_controller
+from components.cluster_secrets import ClusterSecrets
+from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
+from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs, balanced_url
+from components.host import Host, HostArgs
+from components.postgres_primary import PostgresPrimary, PostgresPrimaryArgs
+from components.rack_controller import RackController, RackControllerArgs
+from components.region_controller import Api, RegionController, RegionControllerArgs
+from config.load import Cluster
+from config.sizing import max_connections
+from config.topology import AptRepository, Topology
+from config.versions import VERSIONS
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a built cluster offers to the stack's outputs."""
+
+    secrets: ClusterSecrets
+    database: PostgresPrimary
+    load_balancer: HaproxyFrontend
+    regions: dict[str, RegionController]
+    racks: dict[str, RackController]
+    dhcp: dict[str, DhcpFailoverPair]
+
+    @property
+    def leader(self) -> RegionController:
+        """The region that holds the schema and the administrator."""
+        return next(iter(self.regions.values()))
+
+
+def build(cluster: Cluster) -> Built:
+    """Every component of the cluster."""
+    topology = cluster.topology
+    secrets = ClusterSecrets("cluster")
+    hosts = {name: _host(name, cluster) for name in topology.hosts}
+    database = _database(topology, hosts, secrets)
+    load_balancer = _load_balancer(topology, hosts)
+    regions = _regions(topology, hosts, secrets, database)
+    leader = next(iter(regions.values()))
+    urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
+    api = Api(urls, leader.api_key)
+    racks = _racks(topology, hosts, api, leader.shared_secret)
+    return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api))
+
+
+def _host(name: str, cluster: Cluster) -> Host:
+    topology = cluster.topology
+    host = topology.hosts[name]
+    roles = topology.roles[name]
+    database = postgres_primary.packages(topology.database.version)
+    by_role = {
+        "database": database,
+        "load balancer": haproxy_frontend.PACKAGES,
+        "region": region_controller.PACKAGES,
+        "rack": rack_controller.PACKAGES,
+    }
+    files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles else []
+    if topology.maas.repository:
+        files.append(_apt_source(topology.maas.repository))
+    return Host(
+        name,
+        HostArgs(
+            address=str(host.address),
+            port=host.port or topology.ssh.port,
+            user=topology.ssh.user,
+            host_key=cluster.host_keys[name],
+            packages=tuple(sorted({package for role in roles for package in by_role[role]})),
+            keep_packages=database if "database" in roles else (),
+            files=tuple(files),
+        ),
+    )
+
+
+def _apt_source(repository: AptRepository) -> File:
+    """The MAAS packages' source in deb822 form; the key's lines are indented and its empty lines dotted."""
+    key = "\n".join(f" {line}" if line.strip() else " ." for line in repository.signed_by.strip().splitlines())
+    content = (
+        f"Types: deb\nURIs: {repository.uris}\nSuites: {repository.suites}\n"
+        f"Components: {repository.components}\nSigned-By:\n{key}\n"
+    )
+    return File("/etc/apt/sources.list.d/maas-ha.sources", content)
+
+
+def _database(topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets) -> PostgresPrimary:
+    name = topology.database.host
+    address = _address(topology, name)
+    return PostgresPrimary(
+        f"{name}-postgres",
+        PostgresPrimaryArgs(
+            host=hosts[name],
+            address=address,
+            version=topology.database.version,
+            database=topology.database.name,
+            role=topology.database.role,
+            password=secrets.database_password,
+            certificate=secrets.server_certificate("database", dns_names=[name], addresses=[address]),
+            region_addresses=tuple(_address(topology, region) for region in topology.regions),
+            max_connections=max_connections(topology),
+        ),
+    )
+
+
+def _load_balancer(topology: Topology, hosts: dict[str, Host]) -> HaproxyFrontend:
+    name = topology.load_balancer.host
+    return HaproxyFrontend(
+        f"{name}-haproxy",
+        HaproxyFrontendArgs(
+            host=hosts[name],
+            address=_address(topology, name),
+            regions=tuple((region, _address(topology, region)) for region in topology.regions),
+            ports=VERSIONS[topology.maas.version].balanced_ports,
+        ),
+    )
+
+
+def _regions(
+    topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets, database: PostgresPrimary
+) -> dict[str, RegionController]:
+    """The leader, then each region after the one before it, so that a change rolls through them."""
+    regions: dict[str, RegionController] = {}
+    for name, region in topology.regions.items():
+        before = list(regions.values())
+        regions[name] = RegionController(
+            f"{name}-region",
+            RegionControllerArgs(
+                host=hosts[name],
+                address=_address(topology, name),
+                facts=VERSIONS[topology.maas.version],
+                workers=region.workers,
+                maas_url=balanced_url(_address(topology, topology.load_balancer.host)),
+                database=database.database,
+                admin_username=topology.maas.admin.username,
+                admin_email=topology.maas.admin.email,
+                admin_password=secrets.admin_password,
+                leader=before[0] if before else None,
+                after=before[-1] if before else None,
+                peers=tuple(_address(topology, peer) for peer in topology.regions if peer != name),
+            ),
+        )
+    return regions
+
+
+def _racks(
+    topology: Topology, hosts: dict[str, Host], api: Api, shared_secret: pulumi.Output[str]
+) -> dict[str, RackController]:
+    """All racks side by side, but never both of a DHCP pair at once."""
+    primary_of = {pair.secondary: pair.primary for pair in topology.dhcp}
+    racks: dict[str, RackController] = {}
+    for name in sorted(topology.racks, key=lambda rack: rack in primary_of):
+        racks[name] = RackController(
+            f"{name}-rack",
+            RackControllerArgs(
+                host=hosts[name],
+                urls=api.urls,
+                shared_secret=shared_secret,
+                api_key=api.key,
+                after=racks.get(primary_of.get(name, "")),
+            ),
+        )
+    return racks
+
+
+def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dict[str, DhcpFailoverPair]:
+    pairs: dict[str, DhcpFailoverPair] = {}
+    for pair in topology.dhcp:
+        subnet = str(pair.subnet)
+        pairs[subnet] = DhcpFailoverPair(
+            f"dhcp-{subnet.replace('/', '-')}",
+            DhcpFailoverPairArgs(
+                subnet=subnet,
+                range_start=str(pair.range.start),
+                range_end=str(pair.range.end),
+                primary=racks[pair.primary],
+                secondary=racks[pair.secondary],
+                api=api,
+            ),
+        )
+    return pairs
+
+
+def _address(topology: Topology, host: str) -> str:
+    return str(topology.hosts[host].address)

@@ -1,0 +1,91 @@
+"""Passwords and the certificate authority of a cluster. The only user of pulumi_random and pulumi_tls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_random as random
+import pulumi_tls as tls
+
+YEAR = 365 * 24
+"""Hours."""
+
+PASSWORD_LENGTH = 32
+"""Letters and digits: about 190 bits, and no character that any configuration file would want quoted."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate and its key, both PEM."""
+
+    certificate: pulumi.Output[str]
+    key: pulumi.Output[str]
+    """Secret."""
+
+
+class ClusterSecrets(pulumi.ComponentResource):
+    """What the members of one cluster trust each other by, made once and kept in the state, encrypted."""
+
+    database_password: pulumi.Output[str]
+    admin_password: pulumi.Output[str]
+    ca_certificate: pulumi.Output[str]
+    """PEM; not secret."""
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("maas:index:ClusterSecrets", name, {}, opts)
+        self._name = name
+        self.database_password = self._password("database-password")
+        self.admin_password = self._password("admin-password")
+        self._ca_key = self._private_key("ca-key")
+        self._ca = tls.SelfSignedCert(
+            f"{name}-ca",
+            private_key_pem=self._ca_key.private_key_pem,
+            is_ca_certificate=True,
+            set_subject_key_id=True,
+            set_authority_key_id=True,
+            allowed_uses=["cert_signing", "crl_signing", "digital_signature"],
+            subject=tls.SelfSignedCertSubjectArgs(common_name=f"maas-ha {pulumi.get_stack()}"),
+            validity_period_hours=10 * YEAR,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.ca_certificate = self._ca.cert_pem
+        self.register_outputs(
+            {
+                "database_password": self.database_password,
+                "admin_password": self.admin_password,
+                "ca_certificate": self.ca_certificate,
+            }
+        )
+
+    def server_certificate(self, name: str, *, dns_names: list[str], addresses: list[str]) -> Certificate:
+        """A certificate of this authority for a server; renewed by the first `pulumi up` of its last 30 days."""
+        key = self._private_key(f"{name}-key")
+        request = tls.CertRequest(
+            f"{self._name}-{name}-request",
+            private_key_pem=key.private_key_pem,
+            subject=tls.CertRequestSubjectArgs(common_name=dns_names[0]),
+            dns_names=dns_names,
+            ip_addresses=addresses,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        signed = tls.LocallySignedCert(
+            f"{self._name}-{name}-certificate",
+            cert_request_pem=request.cert_request_pem,
+            ca_private_key_pem=self._ca_key.private_key_pem,
+            ca_cert_pem=self._ca.cert_pem,
+            allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
+            validity_period_hours=YEAR,
+            early_renewal_hours=30 * 24,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return Certificate(signed.cert_pem, key.private_key_pem_pkcs8)
+
+    def _private_key(self, name: str) -> tls.PrivateKey:
+        options = pulumi.ResourceOptions(parent=self)
+        return tls.PrivateKey(f"{self._name}-{name}", algorithm="ECDSA", ecdsa_curve="P256", opts=options)
+
+    def _password(self, name: str) -> pulumi.Output[str]:
+        options = pulumi.ResourceOptions(parent=self)
+        password = random.RandomPassword(f"{self._name}-{name}", length=PASSWORD_LENGTH, special=False, opts=options)
+        return password.result

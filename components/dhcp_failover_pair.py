@@ -1,0 +1,68 @@
+"""DHCP of one VLAN by two racks, run by MAAS as an ISC failover pair (maas-facts §5, §6)."""
+
+from __future__ import annotations
+
+import pulumi
+
+from agent.bundle import Bundle, DhcpSettings
+from components.args import Args
+from components.rack_controller import RackController
+from components.region_controller import Api
+
+
+class DhcpFailoverPairArgs(Args):
+    """The VLAN of one subnet and the two racks that serve it."""
+
+    subnet: str
+    """CIDR."""
+    range_start: str
+    range_end: str
+    primary: RackController
+    secondary: RackController
+    api: Api
+
+
+class DhcpFailoverPair(pulumi.ComponentResource):
+    """A VLAN whose two DHCP servers both call the pair normal."""
+
+    vlan: pulumi.Output[str]
+    """MAAS's id of the VLAN."""
+
+    def __init__(self, name: str, args: DhcpFailoverPairArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        shown = {"subnet": args.subnet, "range": f"{args.range_start} to {args.range_end}"}
+        shown |= {"primary": args.primary.host.name, "secondary": args.secondary.host.name}
+        super().__init__("maas:index:DhcpFailoverPair", name, shown, opts)
+        secrets = {"api_key": args.api.key}
+        configured = args.primary.host.apply(
+            f"{name}-primary", _bundle(name, args, args.primary, configures=True), parent=self, secrets=secrets
+        )
+        args.secondary.host.apply(
+            f"{name}-secondary",
+            _bundle(name, args, args.secondary, configures=False),
+            parent=self,
+            secrets=secrets,
+            after=[configured.command],
+        )
+        self.vlan = configured.public("vlan")
+        self.register_outputs({"vlan": self.vlan})
+
+
+def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, configures: bool) -> pulumi.Output[Bundle]:
+    """What the agent on `rack` does: the primary tells MAAS, each waits for its own side."""
+    return pulumi.Output.all(
+        urls=args.api.urls, primary=args.primary.system_id, secondary=args.secondary.system_id
+    ).apply(
+        lambda given: Bundle(
+            host=rack.host.name,
+            component=name,
+            settings=DhcpSettings(
+                api_urls=tuple(given["urls"]),
+                subnet=args.subnet,
+                range_start=args.range_start,
+                range_end=args.range_end,
+                primary=given["primary"],
+                secondary=given["secondary"],
+                configures=configures,
+            ),
+        )
+    )

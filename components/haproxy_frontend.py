@@ -1,0 +1,78 @@
+"""HAProxy in front of every region's API (maas-facts §8)."""
+
+from __future__ import annotations
+
+import pulumi
+
+from agent.bundle import Bundle, Effect, File, HaproxySettings
+from components.args import Args
+from components.host import Host
+from components.render import render, shown_in_preview
+
+PACKAGES = ("haproxy",)
+
+UNIT = "haproxy.service"
+
+STATS_SOCKET = "/run/haproxy/admin.sock"
+
+TLS_PORT = 5443
+
+
+class HaproxyFrontendArgs(Args):
+    """The balanced address of MAAS."""
+
+    host: Host
+    address: str
+    regions: tuple[tuple[str, str], ...]
+    """Name and address of each region."""
+    ports: tuple[tuple[int, int], ...]
+    """TCP routes: port here → port on each region."""
+
+
+class HaproxyFrontend(pulumi.ComponentResource):
+    """HAProxy, listening. It needs no more than addresses, so it comes up beside the regions."""
+
+    url: pulumi.Output[str]
+    """Address that operators and racks use, e.g. `http://198.51.100.41/MAAS`."""
+
+    def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        file = _haproxy_cfg(args)
+        super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview([file]), opts)
+        applied = args.host.apply(
+            f"{name}-apply",
+            Bundle(
+                host=args.host.name,
+                component=name,
+                settings=HaproxySettings(ports=tuple(port for port, _ in args.ports), stats_socket=STATS_SOCKET),
+                packages=PACKAGES,
+                files=(file,),
+                units=(UNIT,),
+            ),
+            parent=self,
+            secrets={},
+        )
+        self.url = applied.then(balanced_url(args.address))
+        self.register_outputs({"url": self.url})
+
+
+def balanced_url(address: str) -> str:
+    """The API behind the load balancer; http even where MAAS has TLS (maas-facts §8)."""
+    return f"http://{f'[{address}]' if ':' in address else address}/MAAS"
+
+
+def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
+    content = render(
+        "haproxy.cfg",
+        stats_socket=STATS_SOCKET,
+        bind=":::{} v4v6" if ":" in args.address else ":{}",
+        host=args.address,
+        regions=[{"name": region, "address": address} for region, address in args.regions],
+        routes=[{"port": port, "to": to, "check": _check(to)} for port, to in args.ports],
+    )
+    check = ("haproxy", "-c", "-q", "-f", "{staged}")
+    return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
+
+
+def _check(to: int) -> str:
+    """Where a region's health is asked for: its API, over TLS for the port that speaks it (maas-facts §8)."""
+    return "check-ssl verify none" if to == TLS_PORT else "port 5240"

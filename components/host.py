@@ -1,0 +1,176 @@
+"""A machine: reached, made ready, and given one transaction after the other. The only user of pulumi_command."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import pulumi
+from agent.archive import build as build_agent
+from pulumi_command import remote
+
+from agent.bundle import Bundle, File, HostSettings
+from components.args import Args
+from components.render import shown_in_preview
+
+T = TypeVar("T")
+
+AGENT = "/usr/local/sbin/maas-ha-agent"
+AGENT_FOLDER = "/usr/local/lib/maas-ha"
+
+APPLY_SECONDS, REMOVE_SECONDS = 1800, 900
+"""Longest a transaction may take: packages over a slow line, or two regiond stops of two minutes (maas-facts §0a)."""
+
+DIAL_ATTEMPTS = 10
+"""About 11 s of attempts at a port that refuses (pulumi-practice §2.1)."""
+
+INSTALL_AGENT = (
+    f"umask 022; mkdir -p {AGENT_FOLDER}; IFS= read -r agent; "
+    f'printf %s "$agent" | base64 -d > {AGENT_FOLDER}/.agent.new; chmod 0755 {AGENT_FOLDER}/.agent.new; '
+    f"mv {AGENT_FOLDER}/.agent.new {AGENT_FOLDER}/agent.pyz; ln -sf {AGENT_FOLDER}/agent.pyz {AGENT}; "
+    f"exec timeout -k 10 {APPLY_SECONDS} {AGENT} apply"
+)
+"""Reads the agent from the first line of standard input and leaves the rest, its bundle, to the agent."""
+
+BOOTSTRAP = (
+    'sudo -n true || { echo "user $(id -un) may not use sudo without a password: allow it (NOPASSWD)" >&2; exit 1; }; '
+    "command -v python3 >/dev/null || { echo 'python3 is missing: install python3-minimal' >&2; exit 1; }; "
+    f"exec sudo -n sh -euc '{INSTALL_AGENT}'"
+)
+UNDO_BOOTSTRAP = f"exec sudo -n sh -euc 'IFS= read -r agent; test -x {AGENT} || exit 0; exec timeout -k 10 {REMOVE_SECONDS} {AGENT} remove'"
+APPLY = f"exec sudo -n timeout -k 10 {APPLY_SECONDS} {AGENT} apply"
+REMOVE = f"exec sudo -n timeout -k 10 {REMOVE_SECONDS} {AGENT} remove"
+
+
+class HostArgs(Args):
+    """One machine and what it is for."""
+
+    address: str
+    port: int
+    user: str
+    host_key: str
+    """`TYPE BASE64`, as in known_hosts."""
+    packages: tuple[str, ...]
+    """Packages of every role of this host, installed at once and in parallel with the other hosts."""
+    keep_packages: tuple[str, ...] = ()
+    """Those of them that hold data and stay when the host is removed."""
+    files: tuple[File, ...] = ()
+    """Files that must be there before the packages are: package sources, guards of units."""
+
+
+class Host(pulumi.ComponentResource):
+    """A machine, ready for its components. Its commands run one after the other, those of other hosts beside them."""
+
+    address: pulumi.Output[str]
+
+    def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        shown = shown_in_preview(args.files) | {"address": args.address, "packages": " ".join(sorted(args.packages))}
+        super().__init__("maas:index:Host", name, shown, opts)
+        self.name = name
+        self._args = args
+        bundle = Bundle(
+            host=name,
+            component="host",
+            settings=HostSettings(keep_packages=args.keep_packages),
+            packages=args.packages,
+            files=args.files,
+        )
+        self._last = self._command(
+            f"{name}-bootstrap",
+            parent=self,
+            create=BOOTSTRAP,
+            delete=UNDO_BOOTSTRAP,
+            stdin=f"{_agent_line()}\n{bundle.to_json()}\n",
+            after=(),
+        )
+        self.address = Applied(self._last).then(args.address)
+        self.register_outputs({"address": self.address})
+
+    def apply(
+        self,
+        name: str,
+        bundle: pulumi.Input[Bundle],
+        *,
+        parent: pulumi.Resource,
+        secrets: Mapping[str, pulumi.Input[str]],
+        after: Sequence[pulumi.Resource] = (),
+    ) -> Applied:
+        """Bring `bundle` about, with `secrets` put in, once `after` and this host's earlier commands are done."""
+        self._last = self._command(
+            name,
+            parent=parent,
+            create=APPLY,
+            delete=REMOVE,
+            stdin=pulumi.Output.all(bundle=bundle, secrets=dict(secrets)).apply(
+                lambda given: dataclasses.replace(given["bundle"], secrets=dict(given["secrets"])).to_json()
+            ),
+            after=(self._last, *after),
+        )
+        return Applied(self._last)
+
+    def _command(
+        self,
+        name: str,
+        *,
+        parent: pulumi.Resource,
+        create: str,
+        delete: str,
+        stdin: pulumi.Input[str],
+        after: Sequence[pulumi.Resource],
+    ) -> remote.Command:
+        return remote.Command(
+            name,
+            connection=remote.ConnectionArgs(
+                host=self._args.address,
+                port=self._args.port,
+                user=self._args.user,
+                host_key=self._args.host_key,
+                dial_error_limit=DIAL_ATTEMPTS,
+            ),
+            create=create,
+            update=create,
+            delete=delete,
+            stdin=pulumi.Output.secret(stdin),
+            triggers=[self._args.host_key],  # another key is another machine: nothing of the old one is there
+            logging=remote.Logging.STDERR,  # standard output carries secrets
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=parent,
+                depends_on=list(after),
+                delete_before_replace=True,
+                hide_diffs=["stdin"],
+                additional_secret_outputs=["stdout", "stderr"],
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=f"{APPLY_SECONDS + 60}s", update=f"{APPLY_SECONDS + 60}s", delete=f"{REMOVE_SECONDS + 60}s"
+                ),
+            ),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Applied:
+    """A transaction on a host, and what came back from it."""
+
+    command: remote.Command
+
+    def then(self, value: T) -> pulumi.Output[T]:
+        """`value`, known in a preview already, for whoever must wait until the transaction is done."""
+        return self.command.urn.apply(lambda _: value)
+
+    def secret(self, key: str) -> pulumi.Output[str]:
+        """The output `key` of the agent; it stays a secret."""
+        return self.command.stdout.apply(lambda line: str(json.loads(line)[key]))
+
+    def public(self, key: str) -> pulumi.Output[str]:
+        """The output `key` of the agent, which is no secret."""
+        return pulumi.Output.unsecret(self.secret(key))
+
+
+@functools.cache
+def _agent_line() -> str:
+    """The agent as one line of text."""
+    return base64.b64encode(build_agent()).decode()

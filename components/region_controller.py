@@ -1,0 +1,137 @@
+"""A region controller (maas-facts §1.2, §2, §3, §10)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+
+from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
+from components.args import Args
+from components.host import Host
+from components.postgres_primary import Database
+from components.render import render
+from config.versions import VersionFacts
+
+PACKAGES = ("maas-region-api", "postgresql-client")
+"""Never `maas-region-controller`: it brings a PostgreSQL of its own (maas-facts §10)."""
+
+REGIOND_CONF = "/etc/maas/regiond.conf"
+
+STATE_DIRS = ("/etc/maas", "/var/lib/maas", "/var/log/maas")
+
+
+def region_url(address: str) -> str:
+    """The API of one region, without the load balancer."""
+    return f"http://{f'[{address}]' if ':' in address else address}:5240/MAAS"
+
+
+@dataclass(frozen=True)
+class Api:
+    """How a program talks to MAAS."""
+
+    urls: pulumi.Output[list[str]]
+    """Balanced address first, then each region's own."""
+    key: pulumi.Output[str]
+    """Secret: `CONSUMER:TOKEN:SECRET`."""
+
+
+class RegionControllerArgs(Args):
+    """One region controller."""
+
+    host: Host
+    address: str
+    facts: VersionFacts
+    workers: int
+    maas_url: str
+    """The balanced address, the same on every region: the one that started last writes it to the database (§2)."""
+    database: Database
+    admin_username: str
+    admin_email: str
+    admin_password: pulumi.Output[str]
+    leader: RegionController | None
+    """The region that makes the schema, the administrator and the shared secret; None makes this one it."""
+    after: RegionController | None
+    """The region that must be serving before this one is touched."""
+    peers: tuple[str, ...]
+    """Addresses of the other regions."""
+
+
+class RegionController(pulumi.ComponentResource):
+    """A region whose own `/MAAS/rpc/` answers and lists its event loops."""
+
+    url: pulumi.Output[str]
+    system_id: pulumi.Output[str]
+    shared_secret: pulumi.Output[str]
+    """What racks authenticate with; secret."""
+    api_key: pulumi.Output[str]
+    """The administrator's key; secret."""
+
+    def __init__(self, name: str, args: RegionControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        file = args.database.host.apply(lambda host: _regiond_conf(args, host))
+        shown = {REGIOND_CONF: file.apply(lambda made: made.content)}
+        super().__init__("maas:index:RegionController", name, shown, opts)
+        applied = args.host.apply(
+            f"{name}-apply",
+            pulumi.Output.all(file=file, host=args.database.host).apply(
+                lambda given: _bundle(name, args, given["file"], given["host"])
+            ),
+            parent=self,
+            secrets={"database_password": args.database.password, **_role_secrets(args)},
+            after=[args.after] if args.after else [],
+        )
+        self.url = applied.then(region_url(args.address))
+        self.system_id = applied.public("system_id")
+        self.shared_secret = args.leader.shared_secret if args.leader else applied.secret("shared_secret")
+        self.api_key = args.leader.api_key if args.leader else applied.secret("api_key")
+        self.register_outputs(
+            {
+                "url": self.url,
+                "system_id": self.system_id,
+                "shared_secret": self.shared_secret,
+                "api_key": self.api_key,
+            }
+        )
+
+
+def _role_secrets(args: RegionControllerArgs) -> dict[str, pulumi.Output[str]]:
+    return {"api_key": args.leader.api_key} if args.leader else {"admin_password": args.admin_password}
+
+
+def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
+    content = render(
+        "regiond.conf",
+        broadcast_address=args.address if args.facts.temporal else "",
+        database_host=database_host,
+        database=args.database.name,
+        database_password=secret_marker("database_password"),
+        database_port=args.database.port,
+        role=args.database.role,
+        maas_url=args.maas_url,
+        workers=args.workers,
+    )
+    units = args.facts.region_units
+    return File(REGIOND_CONF, content, "maas", "maas", 0o640, effect=Effect.RESTART, units=units)
+
+
+def _bundle(name: str, args: RegionControllerArgs, regiond_conf: File, database_host: str) -> Bundle:
+    settings = RegionSettings(
+        leader=args.leader is None,
+        workers=args.workers,
+        database_host=database_host,
+        database_port=args.database.port,
+        database=args.database.name,
+        role=args.database.role,
+        admin_username=args.admin_username,
+        admin_email=args.admin_email,
+        peer_urls=tuple(region_url(address) for address in args.peers),
+    )
+    return Bundle(
+        host=args.host.name,
+        component=name,
+        settings=settings,
+        packages=PACKAGES,
+        files=(regiond_conf,),
+        units=args.facts.region_units,
+        state_dirs=STATE_DIRS,
+    )

@@ -1,0 +1,29 @@
+"""A problem in a stack file, as the operator reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One problem: where it is, what is wrong, what to write instead."""
+
+    path: str
+    """Place in the stack file, e.g. `regions.region1.workers`."""
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}; {self.remedy}"
+
+
+class StackFileError(ValueError):
+    """The stack file can't work; carries every problem at once."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(findings)
+        count = len(self.findings)
+        head = f"the stack file has {count} problem{'' if count == 1 else 's'}; nothing was touched:"
+        super().__init__("\n".join([head, *(f"  {finding}" for finding in self.findings)]))

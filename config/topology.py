@@ -1,0 +1,135 @@
+"""The stack file as types: everything under `maas-ha:cluster` in `Pulumi.<stack>.yaml`.
+
+These models know what a single value may be; what several values mean together is checked in `config/rules.py`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+"""A host's short name: it is the machine's hostname, by which MAAS tells controllers apart (maas-facts §4.5)."""
+
+SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+"""A PostgreSQL identifier that needs no quotes."""
+
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
+
+Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+MaasVersion = Literal["3.4", "3.5", "3.6", "3.7"]
+
+
+class Model(BaseModel):
+    """Strict about names, silent about values: an error never repeats what was in the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Ssh(Model):
+    """How the program reaches the hosts. Keys come from the operator's SSH agent, never from the stack file."""
+
+    user: UserName = Field(description="Login that may use sudo without a password")
+    port: Port = 22
+    known_hosts: Path = Field(description="known_hosts file with the key of every host, relative to the project")
+
+
+class Host(Model):
+    """One machine."""
+
+    address: Address
+    port: Port | None = Field(None, description="SSH port, where it differs from ssh.port")
+
+
+class Administrator(Model):
+    """The account that the program makes in MAAS; its password is generated."""
+
+    username: UserName = "admin"
+    email: Email
+
+
+class AptRepository(Model):
+    """Where the MAAS packages come from, unless the hosts' own sources already have them."""
+
+    uris: str
+    suites: str
+    components: str = "main"
+    signed_by: str = Field(description="The repository's public key, ASCII-armoured")
+
+
+class Maas(Model):
+    """The MAAS that is to run."""
+
+    version: MaasVersion
+    packaging: Literal["deb"] = "deb"
+    admin: Administrator
+    repository: AptRepository | None = None
+
+
+class Database(Model):
+    """The PostgreSQL that all regions share."""
+
+    host: HostName
+    version: Literal[14, 15, 16, 17] = Field(description="Major version, as the host's distribution has it")
+    name: SqlName = "maasdb"
+    role: SqlName = "maas"
+
+
+class Region(Model):
+    """A region controller, under its host's name."""
+
+    workers: int = Field(4, strict=True, ge=1, le=10, description="regiond processes; each needs one port of 5250-5259")
+
+
+class LoadBalancer(Model):
+    """HAProxy in front of every region's API."""
+
+    host: HostName
+
+
+class AddressRange(Model):
+    """First and last address, both included."""
+
+    start: ipaddress.IPv4Address
+    end: ipaddress.IPv4Address
+
+
+class DhcpPair(Model):
+    """DHCP for the VLAN of one subnet, by two racks."""
+
+    subnet: ipaddress.IPv4Network
+    range: AddressRange
+    primary: HostName
+    secondary: HostName
+
+
+class Topology(Model):
+    """A whole cluster."""
+
+    maas: Maas
+    ssh: Ssh
+    hosts: dict[HostName, Host] = Field(min_length=1)
+    database: Database
+    regions: dict[HostName, Region] = Field(min_length=1)
+    racks: tuple[HostName, ...] = Field(min_length=1)
+    load_balancer: LoadBalancer
+    dhcp: tuple[DhcpPair, ...] = ()
+
+    @property
+    def roles(self) -> dict[str, tuple[str, ...]]:
+        """What each host is for, in the order in which it comes up: host name → role names."""
+        named: dict[str, list[str]] = {name: [] for name in self.hosts}
+        users = [("database", [self.database.host]), ("load balancer", [self.load_balancer.host])]
+        users += [("region", list(self.regions)), ("rack", list(self.racks))]
+        for role, names in users:
+            for name in names:
+                named.setdefault(name, []).append(role)
+        return {name: tuple(roles) for name, roles in named.items()}
