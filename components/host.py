@@ -41,9 +41,12 @@ BOOTSTRAP = (
     "command -v python3 >/dev/null || { echo 'python3 is missing: install python3-minimal' >&2; exit 1; }; "
     f"exec sudo -n sh -euc '{INSTALL_AGENT}'"
 )
-UNDO_BOOTSTRAP = f"exec sudo -n sh -euc 'IFS= read -r agent; test -x {AGENT} || exit 0; exec timeout -k 10 {REMOVE_SECONDS} {AGENT} remove'"
 APPLY = f"exec sudo -n timeout -k 10 {APPLY_SECONDS} {AGENT} apply"
 REMOVE = f"exec sudo -n timeout -k 10 {REMOVE_SECONDS} {AGENT} remove"
+UNDO_BOOTSTRAP = (
+    f"exec sudo -n sh -euc 'IFS= read -r agent; test -x {AGENT} || exit 0; "
+    f"exec timeout -k 10 {REMOVE_SECONDS} {AGENT} remove'"
+)
 
 
 class HostArgs(Args):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeGuard, get_args, get_origin
 
 import pulumi
 from pydantic import BaseModel, ValidationError
@@ -57,25 +57,30 @@ def _finding(detail: ErrorDetails) -> Finding:
 
 def _did_you_mean(location: list[int | str]) -> str:
     """The known field that is nearest to an unknown one, or all that are known in its place."""
-    model: object = Topology
+    place: object = Topology
     for part in location[:-1]:
-        model = _inside(model, part)
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        place = _inside(place, part)
+    if not _is_model(place):
         return "take it out"
-    near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(model.model_fields)}"
+    near = difflib.get_close_matches(str(location[-1]), place.model_fields, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(place.model_fields)}"
 
 
-def _inside(model: object, part: int | str) -> object:
-    """The model of what lies at `part` in `model`: of a field, of a dict's values, of a tuple's items."""
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        field = model.model_fields.get(str(part))
-        return _models_in(field.annotation) if field else None
-    return model
+def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _models_in(annotation: object) -> object:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inner = [found for found in map(_models_in, get_args(annotation)) if found is not None]
-    return inner[0] if inner else None
+def _inside(annotation: object, part: int | str) -> object:
+    """The type of what lies at `part`: of a model's field, of a dict's values, of a tuple's items."""
+    if _is_model(annotation):
+        field = annotation.model_fields.get(str(part))
+        return _present(field.annotation) if field else None
+    inner = get_args(annotation)
+    return inner[-1 if get_origin(annotation) is dict else 0] if inner else None
+
+
+def _present(annotation: object) -> object:
+    """`X` of `X | None`, and anything else as it is."""
+    if type(None) in get_args(annotation):
+        return next(part for part in get_args(annotation) if part is not type(None))
+    return annotation

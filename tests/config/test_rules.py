@@ -1,0 +1,137 @@
+"""Every rule of the stack file fails for what it is there for, by path, and the project's own stacks pass."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from config.finding import StackFileError
+from config.load import parse
+from tests.stacks import HOST_KEY, cluster_of
+
+Cluster = dict[str, object]
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> Cluster:
+    return cluster_of("dev", tmp_path / "known_hosts")
+
+
+def findings(cluster: object) -> dict[str, str]:
+    """Path → all that is found there."""
+    with pytest.raises(StackFileError) as caught:
+        parse(cluster, Path("/"))
+    found: dict[str, str] = {}
+    for finding in caught.value.findings:
+        found[finding.path] = f"{found.get(finding.path, '')}{finding}\n"
+    return found
+
+
+def put(cluster: Cluster, path: str, value: object) -> None:
+    *above, last = path.split(".")
+    node: object = cluster
+    for step in above:
+        node = node[int(step)] if isinstance(node, list) else cast("dict[str, object]", node)[step]
+    cast("dict[str, object]", node)[last] = value
+
+
+def test_dev_passes(dev: Cluster) -> None:
+    cluster = parse(dev, Path("/"))
+    assert set(cluster.host_keys) == set(cluster.topology.hosts)
+    assert set(cluster.host_keys.values()) == {HOST_KEY}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "says"),
+    [
+        ("database.host", "nowhere", "database.host", "there is no host 'nowhere'"),
+        ("load_balancer.host", "nowhere", "load_balancer.host", "name one of db1"),
+        ("racks", ["rack1", "rack2", "rack1"], "racks[2]", "named twice"),
+        ("racks", ["rack1", "rack2", "region1"], "hosts.region1", "can't be both region and rack"),
+        ("load_balancer.host", "region1", "hosts.region1", "region's own ports"),
+        ("hosts.spare", {"address": "198.51.100.77"}, "hosts.spare", "no role uses this host"),
+        ("hosts.rack2.address", "198.51.100.31", "hosts.rack2.address", "is also rack1's"),
+        ("database.version", 14, "database.version", "use 16 or newer"),
+        ("dhcp.0.secondary", "rack1", "dhcp[0].secondary", "nothing would take over"),
+        ("dhcp.0.primary", "region1", "dhcp[0].primary", "is no rack"),
+        ("dhcp.0.subnet", "203.0.113.0/24", "dhcp[0].primary", "is not in 203.0.113.0/24"),
+        ("dhcp.0.range", {"start": "198.51.100.9", "end": "198.51.100.2"}, "dhcp[0].range", "comes after"),
+        ("dhcp.0.range", {"start": "198.51.100.2", "end": "198.51.100.99"}, "dhcp[0].range", "the address of"),
+        ("dhcp.0.range", {"start": "198.51.101.2", "end": "198.51.101.9"}, "dhcp[0].range", "not inside"),
+        ("regions.region1.workers", 11, "regions.region1.workers", "less than or equal to 10"),
+        ("regions.region1.workers", "4", "regions.region1.workers", "valid integer"),
+        ("regions.region1.wrokers", 4, "regions.region1.wrokers", "did you mean 'workers'"),
+        ("maas.admin.email", "nobody", "maas.admin.email", "pattern"),
+        ("hosts.rack1.address", "198.51.100.300", "hosts.rack1.address.", "valid IPv4"),
+    ],
+)
+def test_a_rule_fails_by_path(dev: Cluster, path: str, value: object, where: str, says: str) -> None:
+    if says == "use 16 or newer":
+        put(dev, "maas.version", "3.7")
+    put(dev, path, value)
+    found = findings(dev)
+    assert any(place.startswith(where) and says in text for place, text in found.items()), found
+
+
+def test_all_problems_at_once(dev: Cluster) -> None:
+    put(dev, "database.host", "nowhere")
+    put(dev, "dhcp.0.secondary", "rack1")
+    put(dev, "hosts.rack2.address", "198.51.100.31")
+    assert {"database.host", "dhcp[0].secondary", "hosts.rack2.address"} <= findings(dev).keys()
+
+
+def test_a_value_is_never_repeated(dev: Cluster) -> None:
+    put(dev, "maas.admin", {"username": "admin", "email": "hunter2", "password": "hunter3"})
+    text = "\n".join(findings(dev).values())
+    assert "hunter2" not in text
+    assert "hunter3" not in text
+    assert "maas.admin.password" in text
+
+
+def test_nothing_at_all() -> None:
+    assert "start from Pulumi.dev.yaml" in findings(None)["maas-ha:cluster"]
+
+
+@pytest.mark.parametrize("raw", [[], "text", 7, {"hosts": []}, {"hosts": {"": {}}}, {"dhcp": [{"range": 3}]}])
+def test_any_shape_is_answered_by_findings(raw: object) -> None:
+    assert findings(raw)
+
+
+class TestHostKeys:
+    """known_hosts as OpenSSH writes it."""
+
+    Write = Callable[[str], None]
+
+    @pytest.fixture
+    def write(self, dev: Cluster) -> Write:
+        path = Path(cast("dict[str, str]", dev["ssh"])["known_hosts"])
+        rest = "".join(line for line in path.read_text().splitlines(keepends=True) if "198.51.100.11 " not in line)
+        return lambda line: cast("None", path.write_text(f"{rest}{line}\n"))
+
+    def test_missing(self, dev: Cluster, write: Write) -> None:
+        write("# nothing")
+        assert "no key of 198.51.100.11" in findings(dev)["hosts.db1"]
+
+    def test_no_file(self, dev: Cluster) -> None:
+        put(dev, "ssh.known_hosts", "/nowhere")
+        assert "can't read /nowhere" in findings(dev)["ssh.known_hosts"]
+
+    def test_best_type_wins(self, dev: Cluster, write: Write) -> None:
+        write(f"198.51.100.11 ssh-rsa AAAAB3\n198.51.100.11,db1 {HOST_KEY} comment")
+        assert parse(dev, Path("/")).host_keys["db1"] == HOST_KEY
+
+    def test_port(self, dev: Cluster, write: Write) -> None:
+        put(dev, "hosts.db1.port", 2222)
+        write(f"[198.51.100.11]:2222 {HOST_KEY}")
+        assert parse(dev, Path("/")).host_keys["db1"] == HOST_KEY
+
+    def test_hashed(self, dev: Cluster, write: Write) -> None:
+        path = cast("dict[str, str]", dev["ssh"])["known_hosts"]
+        write(f"198.51.100.11 {HOST_KEY}")
+        subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
+        assert "198.51.100.11" not in Path(path).read_text()
+        assert parse(dev, Path("/")).host_keys["db1"] == HOST_KEY

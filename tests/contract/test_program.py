@@ -1,0 +1,181 @@
+"""What the program registers, whatever the hosts do: secrets, host keys, order, names, and how far a change reaches."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
+
+from agent.bundle import Bundle
+from tests.contract import recorder
+from tests.contract.recorder import COMMAND, Recorded
+from tests.stacks import HOST_KEY, cluster_of
+
+PREVIEW_AND_UPDATE = pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])
+SECRETS = (recorder.PASSWORD, "private", recorder.SHARED_SECRET, recorder.API_KEY)
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> dict[str, object]:
+    return cluster_of("dev", tmp_path / "known_hosts")
+
+
+def commands(program: dict[str, Recorded]) -> list[Recorded]:
+    found = [item for item in program.values() if item.type == COMMAND]
+    assert found
+    return found
+
+
+def bundle_of(command: Recorded) -> Bundle:
+    """The bundle that an update sends; a bootstrap has the agent on the line before."""
+    return Bundle.from_json(str(recorder.plain(command.inputs["stdin"])).strip().splitlines()[-1])
+
+
+@PREVIEW_AND_UPDATE
+def test_every_command_is_pinned_bounded_and_quiet(dev: dict[str, object], preview: bool) -> None:
+    for command in commands(recorder.run(dev, preview=preview)):
+        connection = cast("dict[str, object]", recorder.plain(command.inputs["connection"]))
+        assert connection["hostKey"] == HOST_KEY
+        assert {"privateKey", "password"}.isdisjoint(connection)
+        assert command.inputs["addPreviousOutputInEnv"] is False
+        assert command.inputs["logging"] == "stderr"
+        assert command.inputs["triggers"] == [HOST_KEY]
+        assert command.request.deleteBeforeReplace
+        assert set(command.request.additionalSecretOutputs) >= {"stdout", "stderr"}
+        timeouts = command.request.customTimeouts
+        assert min(timeouts.create, timeouts.update, timeouts.delete) != ""
+        for verb in ("create", "update", "delete"):
+            assert re.search(r"sudo -n .*timeout -k 10 \d+ ", str(command.inputs[verb]), re.S)
+
+
+@PREVIEW_AND_UPDATE
+def test_no_secret_leaves_by_another_way_than_secret_stdin(dev: dict[str, object], preview: bool) -> None:
+    for resource in recorder.run(dev, preview=preview).values():
+        shown = {name: value for name, value in resource.inputs.items() if not recorder.is_secret(value)}
+        text = json.dumps(shown)
+        assert not [secret for secret in SECRETS if secret in text], resource.name
+        if resource.type == COMMAND:
+            assert recorder.is_secret(resource.inputs["stdin"])
+
+
+@PREVIEW_AND_UPDATE
+def test_children_belong_to_their_component_by_parent_and_name(dev: dict[str, object], preview: bool) -> None:
+    program = recorder.run(dev, preview=preview)
+    for resource in program.values():
+        if resource.type.startswith("pulumi:pulumi:"):
+            continue
+        parent = resource.request.parent.rsplit("::", 1)[1]
+        if resource.type.startswith("maas:index:"):
+            assert parent == "maas-ha-dev"
+        else:
+            assert program[parent].type.startswith("maas:index:")
+            assert resource.name.startswith(f"{parent}-")
+
+
+def test_a_preview_shows_every_file_in_full(dev: dict[str, object]) -> None:
+    program = recorder.run(dev, preview=True)
+    shown = program["lb1-haproxy"].inputs["/etc/haproxy/haproxy.cfg"]
+    assert "server region2 198.51.100.22:5240" in str(shown)
+    assert 'database_pass: "<<secret:database_password>>"' in str(
+        program["region1-region"].inputs["/etc/maas/regiond.conf"]
+    )
+    assert "- http://198.51.100.41/MAAS\n- http" in str(program["rack2-rack"].inputs["/etc/maas/rackd.conf"])
+    for resource in program.values():
+        if resource.type.startswith("maas:index:"):
+            assert UNKNOWN not in json.dumps(resource.inputs), resource.name
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("db1-bootstrap", "db1-postgres-apply"),
+        ("db1-postgres-apply", "region1-region-apply"),
+        ("region1-region-apply", "region2-region-apply"),
+        ("region2-region-apply", "rack1-rack-apply"),
+        ("lb1-haproxy-apply", "rack1-rack-apply"),
+        ("rack1-rack-apply", "rack2-rack-apply"),
+        ("rack2-rack-apply", "dhcp-198.51.100.0-24-primary"),
+        ("dhcp-198.51.100.0-24-primary", "dhcp-198.51.100.0-24-secondary"),
+    ],
+)
+def test_order(dev: dict[str, object], before: str, after: str) -> None:
+    assert before in recorder.run(dev, preview=False)[after].dependencies()
+
+
+def test_the_load_balancer_waits_for_its_own_host_only(dev: dict[str, object]) -> None:
+    assert recorder.run(dev, preview=False)["lb1-haproxy-apply"].dependencies() == {"lb1-bootstrap"}
+
+
+def test_commands_of_one_host_run_one_after_the_other(dev: dict[str, object]) -> None:
+    program = recorder.run(dev, preview=False)
+    by_host: dict[str, list[Recorded]] = {}
+    for command in commands(program):
+        connection = cast("dict[str, str]", recorder.plain(command.inputs["connection"]))
+        by_host.setdefault(connection["host"], []).append(command)
+    for sequence in by_host.values():
+        ordered = sorted(sequence, key=lambda command: len(_all_before(program, command)))
+        for earlier, later in itertools.pairwise(ordered):
+            assert earlier.name in _all_before(program, later)
+
+
+def _all_before(program: dict[str, Recorded], command: Recorded) -> set[str]:
+    direct = command.dependencies() & program.keys()
+    return direct.union(*(_all_before(program, program[name]) for name in direct)) if direct else direct
+
+
+@PREVIEW_AND_UPDATE
+def test_running_twice_registers_the_same(dev: dict[str, object], preview: bool) -> None:
+    first, second = (recorder.run(copy.deepcopy(dev), preview=preview) for _ in range(2))
+    assert {name: item.inputs for name, item in first.items()} == {name: item.inputs for name, item in second.items()}
+
+
+def test_names_are_as_they_were(dev: dict[str, object]) -> None:
+    """A changed name or type is a replacement on every stack that exists: change the list only with an alias."""
+    listed = (Path(__file__).parent / "names.txt").read_text(encoding="utf-8").splitlines()
+    assert sorted(f"{item.type} {item.name}" for item in recorder.run(dev, preview=False).values()) == listed
+
+
+def test_every_bundle_can_be_read_by_the_agent(dev: dict[str, object]) -> None:
+    for command in commands(recorder.run(dev, preview=False)):
+        assert bundle_of(command).host
+
+
+Change = Callable[[dict[str, object]], None]
+
+
+def more_workers(cluster: dict[str, object]) -> None:
+    cast("dict[str, dict[str, int]]", cluster["regions"])["region1"]["workers"] = 3
+
+
+def many_workers(cluster: dict[str, object]) -> None:
+    cast("dict[str, dict[str, int]]", cluster["regions"])["region1"]["workers"] = 8
+
+
+def third_rack(cluster: dict[str, object]) -> None:
+    cast("dict[str, object]", cluster["hosts"])["rack3"] = {"address": "198.51.100.33"}
+    cast("list[str]", cluster["racks"]).append("rack3")
+    known_hosts = Path(cast("dict[str, str]", cluster["ssh"])["known_hosts"])
+    known_hosts.write_text(known_hosts.read_text(encoding="utf-8") + f"198.51.100.33 {HOST_KEY}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "touched"),
+    [
+        (more_workers, {"region1-region-apply"}),
+        (many_workers, {"region1-region-apply", "db1-postgres-apply"}),
+        (third_rack, {"rack3-bootstrap", "rack3-rack-apply"}),
+    ],
+)
+def test_a_change_reaches_only_what_it_must(dev: dict[str, object], change: Change, touched: set[str]) -> None:
+    before = {command.name: command.inputs for command in commands(recorder.run(dev, preview=False))}
+    change(dev)
+    after = {command.name: command.inputs for command in commands(recorder.run(dev, preview=False))}
+    assert {name for name in after if before.get(name) != after[name]} == touched
+    assert before.keys() <= after.keys()
