@@ -18,7 +18,6 @@ __all__ = [
     "DEFAULT_URL",
     "Invalid",
     "Key",
-    "Paths",
     "RackConfig",
     "RegionConfig",
     "Setting",
@@ -38,41 +37,11 @@ Setting = str | int | bool | list[str]
 DEFAULT_URL = "http://localhost:5240/MAAS"
 DEFAULT_WORKERS = 4
 PRIVATE = 0o640
+REGIOND_CONF = Path("/etc/maas/regiond.conf")
+RACKD_CONF = Path("/etc/maas/rackd.conf")
 
 _T = TypeVar("_T")
 _Version = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where a deb installation keeps its files (maas-facts §2), below `root`."""
-
-    root: Path = Path("/")
-
-    @property
-    def regiond_conf(self) -> Path:
-        """The region's settings."""
-        return self.root / "etc/maas/regiond.conf"
-
-    @property
-    def rackd_conf(self) -> Path:
-        """The rack's settings."""
-        return self.root / "etc/maas/rackd.conf"
-
-    @property
-    def state(self) -> Path:
-        """MAAS's data: `secret`, `maas_id`, `maas_uuid`, `rpc.state` …"""
-        return self.root / "var/lib/maas"
-
-    @property
-    def secret(self) -> Path:
-        """The shared secret: 32 hexadecimal characters without a newline (maas-facts §3)."""
-        return self.state / "secret"
-
-    @property
-    def maas_id(self) -> Path:
-        """The controller's system_id; region and rack on one host share it (maas-facts §1.3)."""
-        return self.state / "maas_id"
 
 
 class Kind(Protocol):
@@ -191,7 +160,7 @@ def _checked(keys: list[Key], content: Mapping[str, object]) -> dict[str, Any]:
     return {key.name: key.kind.read(content[key.name]) for key in keys if key.name in content}
 
 
-def read_region(path: Path = Paths().regiond_conf) -> RegionConfig:
+def read_region(path: Path = REGIOND_CONF) -> RegionConfig:
     """regiond.conf with its defaults filled in; all defaults if there is no file.
 
     Raises:
@@ -202,7 +171,7 @@ def read_region(path: Path = Paths().regiond_conf) -> RegionConfig:
     return RegionConfig(**_checked(region_keys(), load(path)))
 
 
-def read_region_for_server(path: Path = Paths().regiond_conf) -> RegionConfig:
+def read_region_for_server(path: Path = REGIOND_CONF) -> RegionConfig:
     """As `read_region`, but with 4 workers, silently, where `num_workers` is not a number (maas-facts §2, §0a)."""
     content = load(path)
     if not isinstance(content.get("num_workers", DEFAULT_WORKERS), int):
@@ -210,7 +179,7 @@ def read_region_for_server(path: Path = Paths().regiond_conf) -> RegionConfig:
     return RegionConfig(**_checked(region_keys(), content))
 
 
-def read_rack(path: Path = Paths().rackd_conf) -> RackConfig:
+def read_rack(path: Path = RACKD_CONF) -> RackConfig:
     """rackd.conf with its defaults filled in; all defaults if there is no file.
 
     Raises:
