@@ -138,7 +138,10 @@ class Host(pulumi.ComponentResource):
             update=create,
             delete=delete,
             stdin=pulumi.Output.secret(stdin),
-            triggers=[self._args.host_key],  # another key is another machine: nothing of the old one is there
+            triggers=[
+                self.name,
+                self._args.host_key,
+            ],  # another key is another machine: nothing of the old one is there
             logging=remote.Logging.STDERR,  # standard output carries secrets
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(

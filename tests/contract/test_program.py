@@ -46,7 +46,7 @@ def test_every_command_is_pinned_bounded_and_quiet(dev: dict[str, object], previ
         assert {"privateKey", "password"}.isdisjoint(connection)
         assert command.inputs["addPreviousOutputInEnv"] is False
         assert command.inputs["logging"] == "stderr"
-        assert command.inputs["triggers"] == [HOST_KEY]
+        assert cast("list[str]", command.inputs["triggers"])[1] == HOST_KEY
         assert command.request.deleteBeforeReplace
         assert set(command.request.additionalSecretOutputs) >= {"stdout", "stderr"}
         timeouts = command.request.customTimeouts

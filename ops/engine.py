@@ -1,0 +1,24 @@
+"""The Pulumi engine as a command of the operator's."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+
+class EngineError(RuntimeError):
+    """The engine is missing, or has refused."""
+
+
+def pulumi(stack: str, project: Path, *arguments: str, stdin: str = "") -> str:
+    """Standard output of `pulumi ARGUMENTS` for `stack`. Raises `EngineError` with the engine's own last line."""
+    command = ["pulumi", *arguments, "--stack", stack, "--cwd", str(project), "--non-interactive"]
+    try:
+        done = subprocess.run(command, input=stdin, check=True, capture_output=True, text=True)
+    except FileNotFoundError:
+        remedy = 'run `make setup`, then `eval "$(python3 -m toolchain env)"`'
+        raise EngineError(f"there is no pulumi on PATH: {remedy}") from None
+    except subprocess.CalledProcessError as error:
+        lines = str(error.stderr).strip().splitlines() or ["it gave no reason"]
+        raise EngineError(f"pulumi {' '.join(arguments[:2])} of stack {stack}: {lines[-1]}") from None
+    return done.stdout

@@ -1,0 +1,61 @@
+"""Questions to the agents of many hosts at once, over SSH, read-only."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import asyncssh
+
+from config.load import Cluster
+
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 20.0
+
+AGENT = "/usr/local/sbin/maas-ha-agent"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a host's agent printed."""
+
+    stdout: str
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """Why a host did not answer."""
+
+    reason: str
+
+
+async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
+    """Run the agent's read-only `command` on `host`, whose key is pinned."""
+    settings = cluster.topology.hosts[host]
+    key = asyncssh.import_public_key(cluster.host_keys[host])
+    connection = asyncssh.connect(
+        str(settings.address),
+        settings.port or cluster.topology.ssh.port,
+        username=cluster.topology.ssh.user,
+        known_hosts=([key], [], []),
+        config=None,
+        connect_timeout=CONNECT_SECONDS,
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS), connection as opened:
+            done = await opened.run(f"sudo -n {AGENT} {command}")
+            return Answer(str(done.stdout), done.exit_status if done.exit_status is not None else 255)
+    except TimeoutError:
+        return NoAnswer(f"no answer within {ANSWER_SECONDS:.0f} s")
+    except asyncssh.HostKeyNotVerifiable:
+        return NoAnswer("another machine answers: its host key is not the one in known_hosts")
+    except asyncssh.PermissionDenied:
+        return NoAnswer("no key of the SSH agent is accepted (is SSH_AUTH_SOCK set?)")
+    except (OSError, asyncssh.Error) as error:
+        return NoAnswer(str(error) or type(error).__name__)
+
+
+async def ask_all(cluster: Cluster, hosts: list[str], command: str) -> dict[str, Answer | NoAnswer]:
+    """The same question to every host of `hosts`, side by side."""
+    answers = await asyncio.gather(*(ask(cluster, host, command) for host in hosts))
+    return dict(zip(hosts, answers, strict=True))
