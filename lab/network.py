@@ -1,0 +1,76 @@
+"""The lab's bridge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.inventory import Place, Shape
+
+
+def check_network(place: Place, network: IPv4Network) -> None:
+    """Raises LabError where `network` overlaps a network of this machine that isn't this lab's own."""
+    for link in json.loads(_ip("-json", "-4", "address", "show")):
+        if link.get("ifname") == place.bridge and owns_bridge(place):
+            continue
+        for found in link.get("addr_info", []):
+            there = IPv4Interface(f"{found['local']}/{found['prefixlen']}")
+            if there.network.overlaps(network):
+                raise LabError(
+                    f"the network {network} overlaps {there} on this machine's {link['ifname']}: "
+                    "choose another with --network A.B.C.0/24"
+                )
+
+
+def bridge_exists(place: Place) -> bool:
+    return (Path("/sys/class/net") / place.bridge).exists()
+
+
+def owns_bridge(place: Place) -> bool:
+    """Whether the bridge of this name was made by the lab in this folder (known by its MAC address)."""
+    try:
+        return (Path("/sys/class/net") / place.bridge / "address").read_text().strip() == place.bridge_mac
+    except FileNotFoundError:
+        return False
+
+
+def ensure_bridge(place: Place, shape: Shape) -> bool:
+    """Make the bridge, or what is missing of it; True if it had to. Raises LabError where the name is another's."""
+    bridge = place.bridge
+    if bridge_exists(place) and not owns_bridge(place):
+        raise LabError(
+            f"the bridge {bridge} belongs to a lab {place.name!r} in another folder: "
+            "lab down there, or --name and --network here"
+        )
+    address = f"{shape.gateway}/{shape.network.prefixlen}"
+    ready = bridge_exists(place) and _is_up_with(bridge, address)
+    if ready:
+        return False
+    if not bridge_exists(place):
+        # The MAC address marks it as ours from its first moment: a killed `lab up` leaves no bridge that nobody owns.
+        _ip("link", "add", "name", bridge, "address", place.bridge_mac, "type", "bridge")
+    _ip("address", "replace", address, "dev", bridge)
+    _ip("link", "set", "dev", bridge, "up")
+    return True
+
+
+def remove_bridge(place: Place) -> None:
+    """Remove the bridge if it is ours."""
+    if owns_bridge(place):
+        _ip("link", "delete", "dev", place.bridge)
+
+
+def _is_up_with(bridge: str, address: str) -> bool:
+    (link,) = json.loads(_ip("-json", "-4", "address", "show", "dev", bridge))
+    has = any(f"{found['local']}/{found['prefixlen']}" == address for found in link.get("addr_info", []))
+    return has and "UP" in link["flags"]
+
+
+def _ip(*arguments: str) -> str:
+    found = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise LabError(f"ip {' '.join(arguments)}: {found.stderr.strip()}")
+    return found.stdout

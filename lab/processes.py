@@ -1,0 +1,131 @@
+"""Processes that the lab started: known by pid, start time and boot, so that a recycled pid is never touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# The process writes its own record before it becomes what was asked for, while it holds the lab's lock: a `lab up` that
+# is killed at any moment leaves no process without a record.
+RECORD_AND_EXEC = """
+set -eu
+record=$1 lock=$2
+shift 2
+start=$(cut -d' ' -f22 /proc/$$/stat)
+echo "$$ $start $(cat /proc/sys/kernel/random/boot_id)" > "$record.new"
+mv "$record.new" "$record"
+eval "exec $lock>&-"
+exec "$@"
+"""
+
+
+@dataclass(frozen=True)
+class ProcessRecord:
+    """One process of ours."""
+
+    pid: int
+    start: int
+    """Field 22 of /proc/PID/stat: clock ticks from the machine's boot to the process's start."""
+    boot_id: str
+
+    def alive(self) -> bool:
+        """Whether this very process, not another one with its number, still runs."""
+        return self.boot_id == BOOT_ID.read_text().strip() and start_time(self.pid) == self.start
+
+    def kill(self, timeout: float = 10.0) -> None:
+        """SIGKILL, then wait until it is gone. Raises LabError where it doesn't go (stuck in the kernel)."""
+        if not self.alive():
+            return
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return
+        try:
+            if self.alive():  # the descriptor now pins the process: no other can take the number in between
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(descriptor)
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            _reap(self.pid)
+            if time.monotonic() > deadline:
+                raise LabError(f"process {self.pid} doesn't end after SIGKILL; look at /proc/{self.pid}/stack")
+            time.sleep(0.01)
+
+
+def start_time(pid: int) -> int | None:
+    """Start of a process in clock ticks since boot (proc(5), field 22); None for one that is gone or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def read_record(path: Path) -> ProcessRecord | None:
+    """The record in `path`; None where there is none."""
+    try:
+        pid, start, boot_id = path.read_text().split()
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise LabError(f"{path} is no process record; remove it") from error
+    return ProcessRecord(int(pid), int(start), boot_id)
+
+
+def start_recorded(argv: Sequence[str], record: Path, lock: int, log: Path, *, own_mounts: bool, folder: Path) -> None:
+    """Start `argv` in a session of its own; it has written `record` when this returns.
+
+    `own_mounts` gives it a private mount namespace: what it mounts is gone when it ends. Raises LabError when it can't
+    start.
+    """
+    record.unlink(missing_ok=True)
+    namespace = ["unshare", "--mount", "--propagation", "private", "--"] if own_mounts else []
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*namespace, "bash", "-c", RECORD_AND_EXEC, "lab", str(record), str(lock), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(lock,),
+            start_new_session=True,
+            cwd=folder,
+        )
+    while not record.exists():
+        if process.poll() is not None and not record.exists():
+            raise LabError(f"{argv[0]} did not start; see {log}")
+        time.sleep(0.002)
+
+
+def children(pid: int) -> list[int]:
+    """Pids of a process's direct children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(stat.rpartition(")")[2].split()[1]) == pid:
+            found.append(int(entry.name))
+    return found
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return  # started by an earlier `lab up`: its parent is another

@@ -1,0 +1,22 @@
+#!/bin/bash
+# Carries one host: mounts its root where only this process and its children see it, and boots it, again after each reboot.
+# All of it ends with this process: systemd-nspawn dies with its parent, the host with systemd-nspawn, the mount with both.
+# usage: boot-host.sh BASE FOLDER CGROUPS NSPAWN-ARGUMENT…
+set -eu
+base=$1 folder=$2 cgroups=$3
+shift 3
+
+rm -rf "$folder/work/work/incompat" # left by a volatile overlay whose host was cut off
+mount -t overlay overlay -o "lowerdir=$base,upperdir=$folder/upper,workdir=$folder/work,volatile" "$folder/root"
+while :; do
+    code=0
+    setpriv --pdeathsig KILL bash -c '
+        for cgroup in $1; do
+            mkdir -p "$cgroup"
+            echo $$ > "$cgroup/cgroup.procs"
+        done
+        shift
+        exec systemd-nspawn "$@"
+    ' lab "$cgroups" "$@" < /dev/null || code=$?
+    [ "$code" = 133 ] || exit "$code" # 133: the host asked for a reboot
+done
