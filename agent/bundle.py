@@ -166,8 +166,8 @@ class Bundle:
         if not isinstance(raw, dict) or raw.get("role") not in SETTINGS:
             raise BundleError(f"the bundle's role is none of {', '.join(SETTINGS)}")
         role = raw.pop("role")
-        settings = _read(SETTINGS[role], raw.pop("settings", None), "settings")
-        bundle = typing.cast(Bundle, _read(cls, raw | {"settings": settings}, "bundle"))
+        settings = read_typed(SETTINGS[role], raw.pop("settings", None), "settings")
+        bundle = typing.cast(Bundle, read_typed(cls, raw | {"settings": settings}, "bundle"))
         for file in bundle.files:
             fill_markers(file.content, bundle.secrets)
         return bundle
@@ -186,16 +186,16 @@ def fill_markers(content: str, secrets: dict[str, str]) -> str:
     return MARKER.sub(lambda match: secrets[match[1]], content)
 
 
-def _read(kind: object, value: object, path: str) -> object:
+def read_typed(kind: object, value: object, path: str) -> object:
     """`value`, as JSON gave it, as the type `kind`, strictly: nothing is converted, nothing is ignored."""
     plain = kind is not dict and not (kind is int and isinstance(value, bool))
     if plain and isinstance(kind, type) and isinstance(value, kind):
         return value
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple and isinstance(value, list):
-        return tuple(_read(parts[0], item, f"{path}[{index}]") for index, item in enumerate(value))
+        return tuple(read_typed(parts[0], item, f"{path}[{index}]") for index, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
-        return {str(key): _read(parts[1], item, f"{path}.{key}") for key, item in value.items()}
+        return {str(key): read_typed(parts[1], item, f"{path}.{key}") for key, item in value.items()}
     if isinstance(kind, types.UnionType) and isinstance(value, typing.get_args(kind)):
         return value
     if isinstance(kind, type) and issubclass(kind, enum.Enum) and value in [member.value for member in kind]:
@@ -216,4 +216,4 @@ def _read_fields(kind: type, value: dict[str, object], path: str) -> object:
         raise BundleError(f"{path}: unknown field {', '.join(unknown)}")
     if missing := sorted(required - value.keys()):
         raise BundleError(f"{path}: missing field {', '.join(missing)}")
-    return kind(**{name: _read(hints[name], item, f"{path}.{name}") for name, item in value.items()})
+    return kind(**{name: read_typed(hints[name], item, f"{path}.{name}") for name, item in value.items()})

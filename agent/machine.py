@@ -1,0 +1,96 @@
+"""The host as roles see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent import disk
+from agent.bundle import Bundle
+from agent.changes import Change
+from agent.commands import Commands
+from agent.errors import StepError
+from agent.packages import Packages
+from agent.paths import Paths
+from agent.records import Record
+from agent.report import Report
+from agent.units import Units
+
+
+@dataclass
+class Machine:
+    """What a role works with."""
+
+    paths: Paths
+    report: Report
+    commands: Commands
+    units: Units
+    packages: Packages
+
+    def wait(self, what: str, seconds: float, attempt: Callable[[], str], unit: str = "", log: str = "") -> None:
+        """Call `attempt` until it returns "" (done) instead of what is still missing.
+
+        Raises `StepError` with the last answer after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
+        news = time.monotonic() + 10
+        pause = 0.02
+        while missing := attempt():
+            now = time.monotonic()
+            if now >= deadline:
+                raise StepError(f"{what} not reached within {seconds:.0f} s: {missing}", unit=unit, log=log)
+            if now >= news:
+                self.report.say(f"waiting for {what}: {missing}")
+                news = now + 30
+            time.sleep(min(pause, max(0.0, deadline - now)))
+            pause = min(pause * 1.5, 1.0)
+
+
+@dataclass
+class Work(Machine):
+    """A bundle under way on the machine."""
+
+    bundle: Bundle
+    record: Record | None
+    facts: dict[str, str] = field(default_factory=dict)
+    """Facts of the role for the next record."""
+    changes: list[Change] = field(default_factory=list)
+    """Files that this transaction changed."""
+
+    def secret(self, name: str, kind: str = "") -> str:
+        """A secret of the bundle. Raises `StepError` if it is missing; `kind` tells what it should have been."""
+        value = self.bundle.secrets.get(name, "")
+        if not value:
+            raise StepError(f"the bundle has no secret {name}{kind and ': ' + kind}")
+        return value
+
+
+def note_before(paths: Paths, state_dirs: tuple[str, ...]) -> None:
+    """Remember, the first time they are seen, which state folders and unit links the machine had."""
+    before = load_before(paths)
+    links = before["links"] if paths.host_before.exists() else dict.fromkeys(_unit_links(paths), True)
+    folders = {path: disk.exists(paths.at(path)) for path in state_dirs} | before["folders"]
+    if {"folders": folders, "links": links} != before:
+        disk.write_private(paths.host_before, json.dumps({"folders": folders, "links": links}))
+
+
+def load_before(paths: Paths) -> dict[str, dict[str, bool]]:
+    """What `note_before` remembered: existence of folders, and links that existed."""
+    try:
+        raw = json.loads(paths.host_before.read_text())
+        return {"folders": dict(raw["folders"]), "links": dict(raw["links"])}
+    except FileNotFoundError:
+        return {"folders": {}, "links": {}}
+
+
+def _unit_links(paths: Paths) -> list[str]:
+    root = paths.at("/etc/systemd/system")
+    return ["/" + str(path.relative_to(paths.root)) for path in root.rglob("*") if path.is_symlink()]
+
+
+def dangling_unit_links(paths: Paths) -> list[str]:
+    """Links below /etc/systemd/system that lead nowhere and weren't there before."""
+    before = load_before(paths)["links"]
+    return [link for link in _unit_links(paths) if link not in before and not paths.at(link).exists()]

@@ -1,0 +1,62 @@
+"""Undo what a component made on a host, and nothing else."""
+
+from __future__ import annotations
+
+import time
+
+from agent.apply import sweep_originals
+from agent.bundle import Bundle
+from agent.commands import Commands
+from agent.machine import Work
+from agent.packages import Packages
+from agent.paths import Paths
+from agent.records import Records
+from agent.report import Report
+from agent.roles import make_role
+from agent.signals import ignored
+from agent.teardown import clear_state, take_down
+from agent.transaction import Transaction
+from agent.trouble import explain
+from agent.units import Units
+
+
+def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> None:
+    """Remove the component of `bundle`; one that isn't there any more is fine.
+
+    Raises `StepError`, told with the unit's log, after units and files are as they were before.
+    """
+    records = Records(paths)
+    record = records.load(bundle.component)
+    started = time.time()
+    transaction = Transaction(paths, commands, report, bundle.component, removing=True)
+    work = Work(
+        paths=paths,
+        report=report,
+        commands=commands,
+        units=Units(commands, report, transaction.touch_unit),
+        packages=Packages(paths, commands, report),
+        bundle=bundle,
+        record=record,
+    )
+    role = make_role(work)
+    if record is None and not role.cleans_up_without_record:
+        report.say(f"{bundle.component} isn't on this host")
+        return
+    try:
+        report.step(f"remove {bundle.component}")
+        role.remove()
+        if record:
+            take_down(work, record, transaction, stays_active=role.stays_active)
+            records.forget(bundle.component)
+    except BaseException as error:
+        with ignored():
+            told = explain(report, commands, paths, error, started)
+            transaction.roll_back()
+        if told is None:
+            raise
+        raise told from None
+    transaction.close()
+    sweep_originals(paths, records)
+    if record:
+        clear_state(work, record, records)
+    role.removed()

@@ -1,0 +1,115 @@
+"""The machine itself: made ready before any component, and cleared when the last has gone."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from pathlib import PurePosixPath
+
+from agent import disk
+from agent.bundle import HostSettings
+from agent.errors import StepError
+from agent.machine import Work, dangling_unit_links, load_before
+from agent.records import Records
+from agent.roles.base import Outputs, Role
+from agent.teardown import take_down
+from agent.transaction import Transaction
+from agent.units import Units
+
+FREE_SPACE = 512 * 1024 * 1024
+"""Bytes that must be free below /var before packages are installed."""
+CLOUD_INIT_DEADLINE = 900.0
+"""Seconds to wait for cloud-init, which installs packages of its own."""
+LAUNCHER = "/usr/local/sbin/maas-ha-agent"
+LIBRARY = "/usr/local/lib/maas-ha"
+
+
+class Host(Role):
+    """Packages for all components of the machine, installed before any of them starts."""
+
+    packages_first = False  # package sources and the guards of units come as files
+    cleans_up_without_record = True
+
+    def __init__(self, work: Work, settings: HostSettings) -> None:
+        super().__init__(work)
+        self.settings = settings
+        self._installed: set[str] = set()
+
+    def prepare(self) -> None:
+        """Refuse a machine that can't be made ready, and wait for one that isn't yet."""
+        work = self.work
+        if os.geteuid() != 0:
+            raise StepError("the agent isn't root: give the SSH user sudo without a password")
+        if not work.paths.at("/run/systemd/system").is_dir():
+            raise StepError("systemd isn't running on this host")
+        missing = [name for name in work.bundle.packages if name not in work.packages.installed()]
+        if not missing:
+            return
+        free = shutil.disk_usage(work.paths.at("/var")).free
+        if free < FREE_SPACE:
+            raise StepError(f"/var has only {free >> 20} MiB free: {FREE_SPACE >> 20} MiB are needed")
+        if work.paths.at("/run/cloud-init").is_dir() and work.paths.at("/usr/bin/cloud-init").exists():
+            work.report.step("wait for cloud-init")
+            work.commands.run("cloud-init", "status", "--wait", check=False, timeout=CLOUD_INIT_DEADLINE)
+        work.packages.configure_pending()
+
+    def outputs(self) -> Outputs:
+        """Identity of the machine."""
+        release = platform.freedesktop_os_release()
+        return {
+            "machine_id": self.work.paths.at("/etc/machine-id").read_text().strip(),
+            "hostname": platform.node(),
+            "os": release.get("ID", ""),
+            "os_version": release.get("VERSION_ID", ""),
+            "python": platform.python_version(),
+        }
+
+    def remove(self) -> None:
+        """Take down what components left behind, then purge exactly what was installed."""
+        work = self.work
+        records = Records(work.paths)
+        for record in records.all():
+            if record.role != "host":
+                work.report.say(f"{record.component} was never removed: restoring its files, MAAS isn't told")
+                transaction = Transaction(work.paths, work.commands, work.report, record.component, removing=True)
+                units = Units(work.commands, work.report, transaction.touch_unit)
+                work.units = units
+                take_down(work, record, transaction, stays_active=False)
+                records.forget(record.component)
+                transaction.close()
+        work.packages.configure_pending()
+        folders = self._package_folders(work.packages.ours())
+        names = work.packages.removable(self.settings.keep_packages)
+        work.report.step(f"remove {len(names)} packages")
+        work.packages.purge(names)
+        for folder in sorted(folders, reverse=True):
+            self._remove_if_left_over(folder)
+
+    def removed(self) -> None:
+        """State folders, links and the agent itself go last."""
+        work = self.work
+        for path, existed in load_before(work.paths)["folders"].items():
+            if not existed:
+                disk.remove_tree(work.paths.at(path))
+        for link in dangling_unit_links(work.paths):
+            work.paths.at(link).unlink()
+            self._remove_if_left_over(str(PurePosixPath(link).parent))
+        work.commands.run("systemctl", "daemon-reload", check=False)
+        for path in (LAUNCHER, LIBRARY, "/var/lib/maas-ha"):
+            disk.remove_tree(work.paths.at(path))
+
+    def _package_folders(self, names: set[str]) -> set[str]:
+        """Folders that belong to `names`, some of which dpkg leaves behind."""
+        if not names:
+            return set()
+        listed = self.work.commands.run("dpkg-query", "--listfiles", *sorted(names), check=False).stdout.splitlines()
+        return {line for line in listed if line.startswith("/") and self.work.paths.at(line).is_dir()}
+
+    def _remove_if_left_over(self, folder: str) -> None:
+        """Remove an empty folder that no package owns."""
+        path = self.work.paths.at(folder)
+        if not path.is_dir() or path.is_symlink() or any(path.iterdir()):
+            return
+        if self.work.commands.run("dpkg-query", "--search", folder, check=False).code != 0:
+            path.rmdir()

@@ -1,0 +1,197 @@
+"""PostgreSQL in Debian's layout: MAAS's role and database; data is never removed (maas-facts §7)."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from agent import scram
+from agent.bundle import Effect, PostgresSettings
+from agent.changes import effects
+from agent.commands import Completed
+from agent.errors import StepError
+from agent.machine import Machine, Work
+from agent.records import Record
+from agent.roles.base import Outputs, Role
+
+START_DEADLINE = 120.0
+"""Seconds until the server accepts connections after a restart, crash recovery included."""
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What the server says of itself and of MAAS's role and database."""
+
+    version: str
+    max_connections: int
+    loaded: float
+    """When the configuration was read last (seconds since the epoch)."""
+    pending: tuple[str, ...]
+    """Settings that wait for a restart."""
+    hba_error: str
+    verifier: str | None
+    """Password of the role as stored; None without role or password."""
+    can_login: bool | None
+    """None if there is no such role."""
+    superuser: bool | None
+    owner: str | None
+    """Owner of the database; None if there is no such database."""
+
+
+class Postgres(Role):
+    """The database server of MAAS."""
+
+    stays_active = True
+
+    def __init__(self, work: Work, settings: PostgresSettings) -> None:
+        super().__init__(work)
+        self.settings = settings
+        self._swapped = time.time()
+        self._state: ServerState | None = None
+
+    @property
+    def unit(self) -> str:
+        """The server's unit."""
+        return f"postgresql@{self.settings.version}-main.service"
+
+    def prepare(self) -> None:
+        """The password must be in the bundle."""
+        self.work.secret("database_password")
+
+    def before_units(self) -> None:
+        """Let PostgreSQL read the new files before it has to live with them."""
+        if not self.work.changes:
+            return
+        self._swapped = time.time()
+        self.work.report.step("check the PostgreSQL configuration")
+        server = f"/usr/lib/postgresql/{self.settings.version}/bin/postgres"
+        config = f"config_file=/etc/postgresql/{self.settings.version}/main/postgresql.conf"
+        argv = ("runuser", "-u", "postgres", "--", server, "-C", "max_connections", "-c", config)
+        done = self.work.commands.run(*argv, check=False)
+        if done.code != 0:
+            raise StepError(f"PostgreSQL refuses its configuration:\n{done.stderr.strip() or done.complaint}")
+        if self.work.units.state(self.unit).active and (error := read_state(self.work, self.settings).hba_error):
+            raise StepError(f"PostgreSQL refuses pg_hba.conf: {error}")
+
+    def health(self) -> None:
+        """The server answers, has read its files, and no setting waits for a restart."""
+        self.work.wait("PostgreSQL", START_DEADLINE, self._missing, unit=self.unit)
+        if self._state and self._state.pending:
+            raise StepError(f"settings wait for a restart of {self.unit}: {', '.join(self._state.pending)}")
+
+    def _missing(self) -> str:
+        done = _ask(self.work, self.settings)
+        if done.code != 0:
+            return done.complaint
+        self._state = _parse(done.stdout)
+        told = effects(self.work.changes).get(self.unit, Effect.NOTHING) is not Effect.NOTHING
+        # A reload is only a signal; the server says when it has followed it.
+        return "it hasn't read its files yet" if told and self._state.loaded < self._swapped - 0.001 else ""
+
+    def finish(self) -> None:
+        """Role with this password, database with this owner; statements only for what differs."""
+        state = self._state or read_state(self.work, self.settings)
+        statements = statements_for(self.settings, state, self.work.secret("database_password"))
+        if statements:
+            self.work.report.step(f"role {self.settings.role} and database {self.settings.database}")
+            self.work.commands.run(*psql(self.settings), stdin="".join(f"{s};\n" for s in statements))
+
+    def outputs(self) -> Outputs:
+        """Server version and connection limit."""
+        state = self._state or read_state(self.work, self.settings)
+        return {"version": state.version, "max_connections": state.max_connections}
+
+    @classmethod
+    def differences(cls, machine: Machine, record: Record) -> list[str]:
+        """Server that doesn't answer, settings that wait, role or database that went."""
+        settings = record.settings
+        if not isinstance(settings, PostgresSettings):
+            return []
+        done = _ask(machine, settings)
+        if done.code != 0:
+            return [f"PostgreSQL doesn't answer: {done.complaint}"]
+        state = _parse(done.stdout)
+        found = [f"setting {name} waits for a restart" for name in state.pending]
+        if state.hba_error:
+            found.append(f"pg_hba.conf: {state.hba_error}")
+        if not state.can_login:
+            found.append(f"role {settings.role} is missing or can't log in")
+        if state.owner != settings.role:
+            found.append(f"database {settings.database} belongs to {state.owner or 'nobody: it is missing'}")
+        return found
+
+
+def psql(settings: PostgresSettings) -> tuple[str, ...]:
+    """psql as the server's administrator, with SQL on standard input."""
+    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "--cluster", f"{settings.version}/main", "-d", "postgres")
+    return ("runuser", "-u", "postgres", "--", "psql", *flags)
+
+
+def statements_for(settings: PostgresSettings, state: ServerState, password: str) -> list[str]:
+    """SQL that brings role and database from `state` to `settings`; the password only as its SCRAM verifier."""
+    role, database = identifier(settings.role), identifier(settings.database)
+    statements = []
+    if state.can_login is None:
+        statements.append(f"CREATE ROLE {role} LOGIN PASSWORD {literal(scram.verifier(password))}")
+    else:
+        if not state.can_login or state.superuser:
+            statements.append(f"ALTER ROLE {role} LOGIN NOSUPERUSER")
+        if not scram.is_for(state.verifier, password):
+            statements.append(f"ALTER ROLE {role} PASSWORD {literal(scram.verifier(password))}")
+    if state.owner is None:
+        statements.append(f"CREATE DATABASE {database} OWNER {role}")
+    elif state.owner != settings.role:
+        statements.append(f"ALTER DATABASE {database} OWNER TO {role}")
+    return statements
+
+
+def read_state(machine: Machine, settings: PostgresSettings) -> ServerState:
+    """Ask the running server. Raises `StepError` if it doesn't answer."""
+    done = _ask(machine, settings)
+    if done.code != 0:
+        raise StepError(f"PostgreSQL doesn't answer: {done.complaint}")
+    return _parse(done.stdout)
+
+
+def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
+    role, database = literal(settings.role), literal(settings.database)
+    query = f"""
+        SELECT json_build_array(
+            current_setting('server_version'),
+            current_setting('max_connections')::int,
+            extract(epoch FROM pg_conf_load_time()),
+            (SELECT json_agg(name) FROM pg_settings WHERE pending_restart),
+            (SELECT min(format('line %s: %s', line_number, error)) FROM pg_hba_file_rules WHERE error IS NOT NULL),
+            (SELECT rolpassword FROM pg_authid WHERE rolname = {role}),
+            (SELECT rolcanlogin FROM pg_roles WHERE rolname = {role}),
+            (SELECT rolsuper FROM pg_roles WHERE rolname = {role}),
+            (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {database}));
+        """  # noqa: S608 - quoted by `literal`; psql's variables would not reach into a script on standard input twice
+    return machine.commands.run(*psql(settings), stdin=query, check=False)
+
+
+def _parse(text: str) -> ServerState:
+    version, limit, loaded, pending, hba_error, verifier, can_login, superuser, owner = json.loads(text)
+    return ServerState(
+        version=version.split()[0],
+        max_connections=limit,
+        loaded=float(loaded),
+        pending=tuple(pending or ()),
+        hba_error=hba_error or "",
+        verifier=verifier,
+        can_login=can_login,
+        superuser=superuser,
+        owner=owner,
+    )
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string."""
+    quoted = text.replace("'", "''").replace("\\", "\\\\")
+    return f"E'{quoted}'" if "\\" in text else f"'{quoted}'"
+
+
+def identifier(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,54 @@
+"""An error as the operator reads it: host, step, cause, and what the unit said last."""
+
+from __future__ import annotations
+
+from agent.commands import Commands
+from agent.errors import InterruptedBySignalError, StepError
+from agent.paths import Paths
+from agent.report import Report
+
+MAX_LINES = 20
+"""Lines of a message in all."""
+LOG_LINES = 10
+"""Lines of log shown."""
+
+
+class ToldError(Exception):
+    """An error whose lines are ready to be printed."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(lines[0])
+        self.lines = lines
+
+
+def explain(report: Report, commands: Commands, paths: Paths, error: BaseException, since: float) -> ToldError | None:
+    """The message for a foreseeable `error`, or None for another; made before the rollback, for the log's sake."""
+    head = f"{report.host}: {report.current}"
+    if isinstance(error, InterruptedBySignalError):
+        return ToldError([f"{head}: stopped by {error}"])
+    if isinstance(error, OSError):
+        return ToldError([f"{head}: {error.strerror or error}: {error.filename or ''}".rstrip(": ")])
+    if not isinstance(error, StepError):
+        return None
+    cause = [line for line in error.cause.splitlines() if line.strip()][: MAX_LINES - LOG_LINES - 1] or ["failed"]
+    lines = [f"{head}: {cause[0]}", *(f"  {line}" for line in cause[1:])]
+    if error.unit:
+        log = unit_log(commands, paths, error, since)
+        lines += [f"last lines of {error.unit}:", *(f"  {line}" for line in log)] if log else []
+    return ToldError(lines[:MAX_LINES])
+
+
+def unit_log(commands: Commands, paths: Paths, error: StepError, since: float) -> list[str]:
+    """The last log lines of the unit since the transaction began, from the journal or the unit's log file."""
+    lines: list[str] = []
+    try:
+        argv = ("journalctl", "--unit", error.unit, f"--since=@{since:.0f}", "--output=cat", "--no-pager", "--lines=40")
+        lines = commands.run(*argv, check=False).stdout.splitlines()
+    except StepError:
+        pass
+    file = paths.at(error.log) if error.log else None
+    if file and file.exists():
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - 16384))
+            lines += log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
+    return [line for line in lines if line.strip()][-LOG_LINES:]

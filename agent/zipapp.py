@@ -1,0 +1,67 @@
+"""The agent as one file, and the launcher that starts it, for the program to put on a host."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+from agent.roles.host import LAUNCHER, LIBRARY
+
+ARCHIVE = f"{LIBRARY}/agent.pyz"
+"""Where the archive goes (0644)."""
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The same for every file, so that equal sources give equal bytes."""
+START = "import sys\nfrom agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
+
+
+def build() -> bytes:
+    """The archive: the package `agent`, compressed; the same bytes for the same sources on every machine."""
+    package = Path(__file__).parent
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        _add(archive, "__main__.py", START)
+        for source in sorted(package.rglob("*.py")):
+            _add(archive, f"agent/{source.relative_to(package).as_posix()}", source.read_text(encoding="utf-8"))
+    return buffer.getvalue()
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.external_attr = 0o644 << 16
+    entry.create_system = 3  # Unix, whatever the builder runs on
+    archive.writestr(entry, text, zipfile.ZIP_DEFLATED, 9)
+
+
+def launcher() -> str:
+    """The shell script for `LAUNCHER` (0755).
+
+    A minimal Debian has a Python without its standard library. The script then installs it, after noting for the agent
+    which packages were there before, so that the removal of the host takes it away again.
+    """
+    return f"""#!/bin/sh
+# Starts the agent of maas-ha; installs Python's standard library where it is missing.
+set -eu
+umask 077
+usable() {{ python3 -I -c 'import dataclasses, json, sys, zlib; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }}
+if ! usable; then
+    state=/var/lib/maas-ha
+    mkdir -p "$state"
+    if [ ! -e "$state/packages-before" ]; then
+        dpkg-query --show --showformat='${{db:Status-Abbrev}} ${{Package}}\\n' |
+            sed -n 's/^.[^nc][^ ]* *//p' >"$state/packages-before.new"
+        mv "$state/packages-before.new" "$state/packages-before"
+    fi
+    echo "maas-ha-agent: installing python3" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt="apt-get --quiet --yes --option=DPkg::Lock::Timeout=600"
+    $apt install --no-install-recommends --no-remove python3 </dev/null >&2 ||
+        {{ $apt update </dev/null >&2 && $apt install --no-install-recommends --no-remove python3 </dev/null >&2; }}
+    usable || {{ echo "maas-ha-agent: Python 3.10 or newer is needed on this host" >&2; exit 1; }}
+fi
+umask 022
+exec python3 -I {ARCHIVE} "$@"
+"""
+
+
+__all__ = ["ARCHIVE", "LAUNCHER", "build", "launcher"]

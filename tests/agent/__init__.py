@@ -1,0 +1,1 @@
+"""Tests of the agent: real files below a temporary root, real processes."""

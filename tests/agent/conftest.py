@@ -1,0 +1,168 @@
+"""A host below a temporary root: its `systemctl`, `dpkg-query` … are small real programs on PATH."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.bundle import Bundle
+
+REPOSITORY = Path(__file__).parents[2]
+
+SYSTEMCTL = r"""#!%(python)s
+# A tiny systemd: units are files in $units with "enabled|disabled active|inactive"; every call is logged.
+import os, pathlib, sys
+host = pathlib.Path("%(host)s")
+words = [word for word in sys.argv[1:] if not word.startswith("-")]
+with open(host / "systemctl.log", "a") as log:
+    log.write(" ".join(words) + "\n")
+def unit(name):
+    return host / "units" / name
+if words[0] == "show":
+    blocks = []
+    for name in words[1:]:
+        if unit(name).exists():
+            enabled, active = unit(name).read_text().split()
+            blocks.append(f"LoadState=loaded\nActiveState={active}\nUnitFileState={enabled}\n")
+        else:
+            blocks.append("LoadState=not-found\nActiveState=inactive\nUnitFileState=\n")
+    print("\n".join(blocks), end="")
+    sys.exit(0)
+verb, names = words[0], words[1:]
+for name in names:
+    enabled, active = unit(name).read_text().split()
+    hook = host / "hooks" / f"{verb}-{name}"
+    if hook.exists() and os.spawnv(os.P_WAIT, str(hook), [str(hook)]):
+        print(f"Job for {name} failed.", file=sys.stderr)
+        if verb in ("start", "restart"):
+            unit(name).write_text(f"{enabled} inactive")
+        sys.exit(1)
+    if verb == "enable":
+        enabled = "enabled"
+    elif verb == "disable":
+        enabled = "disabled"
+    elif verb in ("start", "restart", "reload-or-restart"):
+        active = "active"
+    elif verb == "stop":
+        active = "inactive"
+    elif verb == "reload" and active != "active":
+        sys.exit(1)
+    unit(name).write_text(f"{enabled} {active}")
+"""
+
+
+@dataclass
+class FakeHost:
+    """A machine for the agent."""
+
+    root: Path
+    outside: Path
+    """What isn't part of the machine's file system: its programs and their state."""
+
+    def program(self, name: str, text: str) -> Path:
+        """Put a program on the machine's PATH."""
+        path = self.outside / "bin" / name
+        path.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def hook(self, verb: str, unit: str, text: str) -> None:
+        """Shell text that runs when systemd is told VERB for UNIT; its failure is the verb's."""
+        path = self.outside / "hooks" / f"{verb}-{unit}"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def unhook(self, verb: str, unit: str) -> None:
+        """Take a hook away."""
+        (self.outside / "hooks" / f"{verb}-{unit}").unlink()
+
+    def unit(self, name: str, state: str | None = None) -> str:
+        """Set or read "enabled active" of a unit."""
+        path = self.outside / "units" / name
+        if state is not None:
+            path.write_text(state)
+        return path.read_text()
+
+    def calls(self) -> list[str]:
+        """What systemd was told since the last time, without questions."""
+        log = self.outside / "systemctl.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [line for line in lines if not line.startswith(("show", "reset-failed"))]
+
+    def write(self, path: str, content: str, mode: int = 0o644) -> Path:
+        """A file on the machine."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content)
+        target.chmod(mode)
+        return target
+
+    def read(self, path: str) -> str:
+        """Content of a file on the machine."""
+        return (self.root / path.lstrip("/")).read_text()
+
+    def snapshot(self) -> dict[str, tuple[str, int, int, int, str]]:
+        """Every file, folder and link outside the agent's own folder, with content, owner and mode; and the units."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            name = "/" + str(path.relative_to(self.root))
+            if name.startswith("/var/lib/maas-ha"):
+                continue
+            status = path.lstat()
+            kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+            content = path.read_text() if kind == "file" else os.readlink(path) if kind == "link" else ""
+            found[name] = (kind, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), content)
+        for unit in sorted((self.outside / "units").iterdir()):
+            found[f"unit {unit.name}"] = ("unit", 0, 0, 0, unit.read_text())
+        return found
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment for a process on this machine."""
+        return {**os.environ, "PATH": f"{self.outside / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def agent(self, *arguments: str, bundle: Bundle | None = None) -> subprocess.CompletedProcess[str]:
+        """Run the agent as a process of its own."""
+        start = "import sys, pathlib; from agent.__main__ import main; sys.exit(main(sys.argv[2:], pathlib.Path(sys.argv[1])))"
+        return subprocess.run(
+            [sys.executable, "-c", start, str(self.root), *arguments],
+            input=bundle.to_json() if bundle else "",
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            env=self.environment,
+            timeout=120,
+            check=False,
+        )
+
+    def outputs(self, bundle: Bundle) -> dict[str, object]:
+        """Apply `bundle`, which must succeed; what the role says."""
+        done = self.agent("apply", bundle=bundle)
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> FakeHost:
+    """A host with systemd, journal and an empty file system."""
+    outside = tmp_path / "outside"
+    for folder in ("bin", "units", "hooks"):
+        (outside / folder).mkdir(parents=True)
+    root = tmp_path / "root"
+    for folder in ("etc/systemd/system", "run/systemd/system", "usr/sbin", "var/lib"):
+        (root / folder).mkdir(parents=True)
+    (root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    host = FakeHost(root, outside)
+    host.program("systemctl", SYSTEMCTL % {"python": sys.executable, "host": outside})
+    host.program("journalctl", 'echo "log of $2"')
+    return host
