@@ -2,7 +2,7 @@ module maas-ha/toolchain/engine
 
 go 1.25.11
 
-// The module that the engine asks for was withdrawn by its author; the engine's own go.mod has the same line.
+// A dependency's replace lines do not carry over: this is the one of the engine's own go.mod that it can't be built without.
 replace github.com/atotto/clipboard => github.com/tgummerer/clipboard v0.0.0-20241001131231-d02d263e614e
 
 require (
