@@ -10,17 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import pulumi
-from agent.archive import build as build_agent
 from pulumi_command import remote
 
+from agent import zipapp
 from agent.bundle import Bundle, File, HostSettings
+from agent.zipapp import ARCHIVE, LAUNCHER
 from components.args import Args
 from components.render import shown_in_preview
 
 T = TypeVar("T")
-
-AGENT = "/usr/local/sbin/maas-ha-agent"
-AGENT_FOLDER = "/usr/local/lib/maas-ha"
 
 APPLY_SECONDS, REMOVE_SECONDS = 1800, 900
 """Longest a transaction may take: packages over a slow line, or two regiond stops of two minutes (maas-facts §0a)."""
@@ -28,25 +26,23 @@ APPLY_SECONDS, REMOVE_SECONDS = 1800, 900
 DIAL_ATTEMPTS = 10
 """About 11 s of attempts at a port that refuses (pulumi-practice §2.1)."""
 
-INSTALL_AGENT = (
-    f"umask 022; mkdir -p {AGENT_FOLDER}; IFS= read -r agent; "
-    f'printf %s "$agent" | base64 -d > {AGENT_FOLDER}/.agent.new; chmod 0755 {AGENT_FOLDER}/.agent.new; '
-    f"mv {AGENT_FOLDER}/.agent.new {AGENT_FOLDER}/agent.pyz; ln -sf {AGENT_FOLDER}/agent.pyz {AGENT}; "
-    f"exec timeout -k 10 {APPLY_SECONDS} {AGENT} apply"
+PUT = (
+    'put() { IFS= read -r line; mkdir -p "${1%/*}"; printf %s "$line" | base64 -d >"$1.new"; '
+    'chmod "$2" "$1.new"; mv "$1.new" "$1"; }'
 )
-"""Reads the agent from the first line of standard input and leaves the rest, its bundle, to the agent."""
+"""Shell function: the next line of standard input, decoded, as file $1 with mode $2, in one step."""
+
+INSTALL_AGENT = f"umask 022; {PUT}; put {ARCHIVE} 0644; put {LAUNCHER} 0755"
+
+APPLY = f"exec timeout -k 10 {APPLY_SECONDS} {LAUNCHER} apply"
+REMOVE = f"exec timeout -k 10 {REMOVE_SECONDS} {LAUNCHER} remove"
 
 BOOTSTRAP = (
     'sudo -n true || { echo "user $(id -un) may not use sudo without a password: allow it (NOPASSWD)" >&2; exit 1; }; '
-    "command -v python3 >/dev/null || { echo 'python3 is missing: install python3-minimal' >&2; exit 1; }; "
-    f"exec sudo -n sh -euc '{INSTALL_AGENT}'"
+    f"exec sudo -n sh -euc '{INSTALL_AGENT}; {APPLY}'"
 )
-APPLY = f"exec sudo -n timeout -k 10 {APPLY_SECONDS} {AGENT} apply"
-REMOVE = f"exec sudo -n timeout -k 10 {REMOVE_SECONDS} {AGENT} remove"
-UNDO_BOOTSTRAP = (
-    f"exec sudo -n sh -euc 'IFS= read -r agent; test -x {AGENT} || exit 0; "
-    f"exec timeout -k 10 {REMOVE_SECONDS} {AGENT} remove'"
-)
+UNDO_BOOTSTRAP = f"exec sudo -n sh -euc 'read -r archive; read -r launcher; test -x {LAUNCHER} || exit 0; {REMOVE}'"
+"""A host without the agent has nothing of ours to undo."""
 
 
 class HostArgs(Args):
@@ -87,7 +83,7 @@ class Host(pulumi.ComponentResource):
             parent=self,
             create=BOOTSTRAP,
             delete=UNDO_BOOTSTRAP,
-            stdin=f"{_agent_line()}\n{bundle.to_json()}\n",
+            stdin="\n".join((*_agent(), bundle.to_json(), "")),
             after=(),
         )
         self.address = Applied(self._last).then(args.address)
@@ -106,8 +102,8 @@ class Host(pulumi.ComponentResource):
         self._last = self._command(
             name,
             parent=parent,
-            create=APPLY,
-            delete=REMOVE,
+            create=f"exec sudo -n sh -euc '{APPLY}'",
+            delete=f"exec sudo -n sh -euc '{REMOVE}'",
             stdin=pulumi.Output.all(bundle=bundle, secrets=dict(secrets)).apply(
                 lambda given: dataclasses.replace(given["bundle"], secrets=dict(given["secrets"])).to_json()
             ),
@@ -177,6 +173,6 @@ class Applied:
 
 
 @functools.cache
-def _agent_line() -> str:
-    """The agent as one line of text."""
-    return base64.b64encode(build_agent()).decode()
+def _agent() -> tuple[str, str]:
+    """The agent's archive and its launcher, each as one line."""
+    return base64.b64encode(zipapp.build()).decode(), base64.b64encode(zipapp.launcher().encode()).decode()

@@ -112,4 +112,4 @@ def run(cluster: dict[str, object], *, preview: bool, stack: str = "dev") -> dic
     as_program = cast("Callable[[Callable[[], object]], Callable[[], None]]", pulumi.runtime.test)
     as_program(lambda: runpy.run_path(str(PROJECT / "__main__.py")) and None)()
     recorded = [Recorded(request, json_format.MessageToDict(request.object)) for request in monitor.requests]
-    return {item.name: item for item in recorded}
+    return {item.name: item for item in recorded if not item.type.startswith("pulumi:pulumi:")}

@@ -69,8 +69,6 @@ def test_no_secret_leaves_by_another_way_than_secret_stdin(dev: dict[str, object
 def test_children_belong_to_their_component_by_parent_and_name(dev: dict[str, object], preview: bool) -> None:
     program = recorder.run(dev, preview=preview)
     for resource in program.values():
-        if resource.type.startswith("pulumi:pulumi:"):
-            continue
         parent = resource.request.parent.rsplit("::", 1)[1]
         if resource.type.startswith("maas:index:"):
             assert parent == "maas-ha-dev"

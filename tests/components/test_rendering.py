@@ -1,0 +1,68 @@
+"""The rendered files, to the letter: a changed template shows here as what it changes on hosts.
+
+`MAAS_HA_GOLDEN=write pytest tests/components` writes the files anew; the change is then reviewed like any other.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from components.render import render
+from tests.contract import recorder
+from tests.stacks import cluster_of
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def same_as_golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("MAAS_HA_GOLDEN") == "write":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("version", ["3.4", "3.7"])
+def test_dev_stack(version: str, tmp_path: Path) -> None:
+    cluster = cluster_of("dev", tmp_path / "known_hosts")
+    cluster["maas"] = {"version": version, "admin": {"username": "admin", "email": "admin@example.com"}}
+    cluster["database"] = {"host": "db1", "version": 16}
+    program = recorder.run(cluster, preview=True)
+    for resource in (
+        program[name] for name in ("db1-postgres", "region1-region", "rack1-rack", "rack1", "lb1-haproxy")
+    ):
+        for path, text in resource.inputs.items():
+            if path.startswith("/"):
+                same_as_golden(f"{version}-{Path(path).name}", str(text))
+
+
+def test_ipv6(tmp_path: Path) -> None:
+    cluster = cluster_of("dev", tmp_path / "known_hosts")
+    numbers = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31, "rack2": 32, "lb1": 41}
+    cluster["hosts"] = {name: {"address": f"2001:db8::{number}"} for name, number in numbers.items()}
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.write_text(
+        known_hosts.read_text(encoding="utf-8").replace("198.51.100.", "2001:db8::"), encoding="utf-8"
+    )
+    program = recorder.run(cluster | {"dhcp": []}, preview=True)
+    folder = "/etc/postgresql/15/main"
+    same_as_golden("ipv6-haproxy.cfg", str(program["lb1-haproxy"].inputs["/etc/haproxy/haproxy.cfg"]))
+    same_as_golden("ipv6-pg_hba.conf", str(program["db1-postgres"].inputs[f"{folder}/pg_hba.conf"]))
+    same_as_golden("ipv6-rackd.conf", str(program["rack1-rack"].inputs["/etc/maas/rackd.conf"]))
+
+
+def test_an_unknown_name_in_a_template_fails() -> None:
+    with pytest.raises(jinja2.UndefinedError, match="'workers' is undefined"):
+        render(
+            "regiond.conf",
+            broadcast_address="",
+            database_host="h",
+            database="d",
+            database_password="p",
+            database_port=5432,
+            role="r",
+            maas_url="u",
+        )

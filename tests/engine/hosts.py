@@ -1,0 +1,45 @@
+"""What the tests look at on the lab's hosts, past SSH, so that looking opens no connection."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from lab.cluster import Lab
+
+
+def unit_starts(lab: Lab) -> dict[str, str]:
+    """`HOST UNIT` → when it became active, of every active service on every host."""
+    starts = {}
+    for host in lab.hosts:
+        listed = lab.exec(host.name, "systemctl", "list-units", "--type=service", "--state=active", "-o", "json").stdout
+        units = [entry["unit"] for entry in json.loads(listed) if not re.match(r"user|systemd-|session", entry["unit"])]
+        shown = lab.exec(host.name, "systemctl", "show", "-p", "Id,ActiveEnterTimestampMonotonic", *units).stdout
+        for block in shown.strip().split("\n\n"):
+            fields = dict(line.split("=", 1) for line in block.splitlines())
+            starts[f"{host.name} {fields['Id']}"] = fields["ActiveEnterTimestampMonotonic"]
+    return starts
+
+
+def ssh_logins(lab: Lab) -> dict[str, int]:
+    """Host → SSH logins so far."""
+    return {host.name: _count(lab, host.name, "Accepted publickey") for host in lab.hosts}
+
+
+def ssh_connections(lab: Lab) -> dict[str, int]:
+    """Host → TCP connections that sshd has accepted so far, logged in or not."""
+    counted = {}
+    for host in lab.hosts:
+        counted[host.name] = _count(lab, host.name, "Connection from|Accepted|Connection closed|Connection reset")
+    return counted
+
+
+def _count(lab: Lab, host: str, pattern: str) -> int:
+    log = lab.exec(host, "journalctl", "-q", "-t", "sshd", "--output=cat").stdout
+    return sum(bool(re.search(pattern, line)) for line in log.splitlines())
+
+
+def sql(lab: Lab, query: str, host: str = "db1") -> list[str]:
+    """Rows of `query` in MAAS's database, columns split by `|`."""
+    argv = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "maasdb", "-c", query)
+    return lab.exec(host, *argv).stdout.splitlines()
