@@ -1,5 +1,18 @@
 # The project's commands. PYTHON is the interpreter that the virtual environment is made from.
 PYTHON ?= python3
+STACK ?= dev
+
+# The dev stack's state: a folder of this checkout, encrypted with a passphrase of this checkout.
+STATE := $(CURDIR)/.pulumi-state
+export PULUMI_BACKEND_URL ?= file://$(STATE)
+export PULUMI_CONFIG_PASSPHRASE_FILE ?= $(STATE)/passphrase
+
+ENTER = eval "$$($(PYTHON) -m toolchain env)"
+ENTER_LAB = $(ENTER) && eval "$$(lab env)"
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 .PHONY: setup
 setup: ## the engine, its plugins and the Python environment; does nothing when all is there
@@ -8,3 +21,36 @@ setup: ## the engine, its plugins and the Python environment; does nothing when 
 .PHONY: lock
 lock: ## requirements.lock anew from pyproject.toml
 	@$(PYTHON) -m toolchain lock
+
+$(STATE)/passphrase:
+	@mkdir -p $(@D) && umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
+
+.PHONY: up
+up: setup $(STATE)/passphrase ## the lab's hosts, and the stack on them
+	@$(ENTER) && lab up
+	@$(ENTER_LAB) && pulumi stack select --create $(STACK) && pulumi up --yes --skip-preview --stack $(STACK)
+	@$(ENTER_LAB) && maas-ha status $(STACK)
+
+.PHONY: preview
+preview: setup $(STATE)/passphrase ## what `make up` would change, line by line
+	@$(ENTER) && pulumi stack select --create $(STACK) && pulumi preview --diff --stack $(STACK)
+
+.PHONY: status
+status: ## what MAAS and the hosts say of the stack
+	@$(ENTER_LAB) && maas-ha status $(STACK)
+
+.PHONY: destroy
+destroy: ## the stack taken off the hosts; the database stays on its host until `make lab-down`
+	@$(ENTER_LAB) && pulumi destroy --yes --skip-preview --stack $(STACK)
+
+.PHONY: lab-down
+lab-down: ## the lab's hosts and all that is on them
+	@$(ENTER) && lab down
+
+.PHONY: lint
+lint: setup ## formatting, rules and types
+	@$(ENTER) && ruff format --check . && ruff check . && mypy
+
+.PHONY: test
+test: lint ## everything, on hosts of its own; needs root
+	@$(ENTER) && pytest
