@@ -97,8 +97,7 @@ class Lab:
             self._remove_empty_parent()
             return
         with locked_folder(self.place.folder):
-            for name in self._host_names():
-                self._loose_host(name).cut_power()
+            _in_parallel([self._loose_host(name) for name in self._host_names()], Host.cut_power)
             keys.stop_agent(self.place)
             network.remove_bridge(self.place)
             shutil.rmtree(self.place.folder)

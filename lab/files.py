@@ -28,7 +28,7 @@ def locked_folder(folder: Path) -> Iterator[int]:
     """Hold `folder` alone: yields the descriptor that carries the lock.
 
     The lock belongs to the open file, so a child that inherits the descriptor holds it too; it is released when the
-    last one is closed, also by SIGKILL. The folder may be removed while it is held: whoever waits then takes the new one.
+    last one is closed, also by SIGKILL. The folder may be removed meanwhile: whoever waits then takes the new one.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)

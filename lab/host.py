@@ -15,9 +15,9 @@ from pathlib import Path
 from lab.cgroups import clear_cgroups, host_cgroups
 from lab.errors import LabError
 from lab.files import write_atomic
-from lab.image import SCRIPTS
 from lab.inventory import DEPLOY_USER, Inventory, Place
 from lab.keys import ensure_key
+from lab.namespaces import PRIVATE, SCRIPTS
 from lab.processes import ProcessRecord, children, read_record, start_recorded
 
 READY_SECONDS = 90.0
@@ -101,8 +101,16 @@ class Host:
             f"--bind-ro={self.inventory.packages}:/srv/packages",
         ]
         cgroups = " ".join(str(cgroup) for cgroup in host_cgroups(self.machine))
-        argv = ["bash", str(SCRIPTS / "boot-host.sh"), self.inventory.base, str(self.folder), cgroups, *arguments]
-        start_recorded(argv, self.record_file, lock, self.console, own_mounts=True, folder=self.place.folder)
+        argv = [
+            *PRIVATE,
+            "bash",
+            str(SCRIPTS / "boot-host.sh"),
+            self.inventory.base,
+            str(self.folder),
+            cgroups,
+            *arguments,
+        ]
+        start_recorded(argv, self.record_file, lock, self.console)
 
     def cut_power(self) -> None:
         """End the machine at once, as a power cut would; its disk stays as it is."""
@@ -137,16 +145,19 @@ class Host:
         record = self.record()
         if record is None:
             raise LabError(f"{self.name} is off: lab poweron {self.name} --name {self.place.name}")
-        for nspawn in children(record.pid):
-            for pid in children(nspawn):
-                if _is_leader(pid):
-                    return pid
+        # unshare → boot-host.sh → systemd-nspawn → the host's own PID 1
+        found = [record.pid]
+        for _ in range(3):
+            found = [child for pid in found for child in children(pid)]
+        for pid in found:
+            if _is_leader(pid):
+                return pid
         raise LabError(f"{self.name} is only starting (console: {self.console})")
 
     def exec_argv(self, argv: Sequence[str]) -> list[str]:
         """The command of this machine that runs `argv` as root in the host, with a clean environment."""
         leader = str(self.leader_pid())
-        return ["nsenter", "--target", leader, "--all", "--wd=/root", "--", "env", "-i", *_ENVIRONMENT, *argv]
+        return ["nsenter", "--target", leader, "--all", "--", "env", "-i", "--chdir=/root", *_ENVIRONMENT, *argv]
 
     def system_state(self) -> str:
         """systemd's own word: `running`, `degraded`, `starting` …; `off` and `booting` for a host without one."""

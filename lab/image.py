@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lab.cache import cached, key_of, source_hash
 from lab.machine import cache_folder, require_space
+from lab.namespaces import BOUND_TO_PARENT, PRIVATE, SCRIPTS
 from lab.progress import run_long
 from lab.sources import Release, Source, apt_settings, proxy_environment
 
-SCRIPTS = Path(__file__).parent / "scripts"
 BASE_PACKAGES = (
     "ca-certificates",
     "curl",
@@ -30,22 +30,6 @@ BASE_PACKAGES = (
 """A plain minimal server, and Python for the agent."""
 
 BASE_BYTES = 1500 * 2**20
-
-# Ends with `lab up` however that ends, and takes every mount and child with it.
-PRIVATE = (
-    "setpriv",
-    "--pdeathsig",
-    "KILL",
-    "unshare",
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-    "--propagation",
-    "private",
-    "--",
-)
 
 
 def base_image(release: Release) -> Path:
@@ -87,7 +71,11 @@ def run_private(what: str, script: str, arguments: Sequence[str], log: str, lock
     path = cache_folder() / f"{log}.log"
     path.unlink(missing_ok=True)
     run_long(
-        what, [*PRIVATE, "bash", str(SCRIPTS / script), *arguments], path, env=proxy_environment(), pass_fds=[lock]
+        what,
+        [*BOUND_TO_PARENT, *PRIVATE, "bash", str(SCRIPTS / script), *arguments],
+        path,
+        env=proxy_environment(),
+        pass_fds=[lock],
     )
 
 

@@ -47,7 +47,7 @@ def ensure_agent(place: Place, lock: int) -> bool:
     log = place.folder / "run" / "ssh-agent.log"
     log.parent.mkdir(exist_ok=True)
     argv = ["ssh-agent", "-D", "-a", str(place.agent_socket)]
-    start_recorded(argv, _record(place), lock, log, own_mounts=False, folder=place.folder)
+    start_recorded(argv, _record(place), lock, log)
     deadline = time.monotonic() + 10
     while not place.agent_socket.exists():
         if time.monotonic() > deadline:

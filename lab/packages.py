@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.cache import cached, key_of, source_hash
 from lab.errors import LabError
-from lab.image import SCRIPTS, run_private, write_configuration
+from lab.image import run_private, write_configuration
 from lab.machine import cache_folder, require_space
+from lab.namespaces import SCRIPTS
 from lab.progress import run_long
 from lab.sources import Release
 
@@ -49,8 +52,9 @@ def repository(release: Release, base: Path, maas: str) -> Path:
             found = subprocess.run(scan, cwd=folder, stdout=index, stderr=subprocess.PIPE, check=False, pass_fds=[lock])
         if found.returncode != 0:
             raise LabError(f"dpkg-scanpackages failed: {found.stderr.decode(errors='replace').strip()[-300:]}")
+        (folder / "Release").write_text(_release_file(folder / "Packages"))
 
-    return cached("repository", key_of({"standin": standin.name, "downloaded": downloaded.name}), build)
+    return cached("repository", _repository_key(standin, downloaded), build)
 
 
 def _download(release: Release, base: Path, standin: Path, key: str) -> Path:
@@ -80,6 +84,18 @@ def _standin(maas: str) -> Path:
             raise LabError(f"the stand-in's build made no package (log: {log})")
 
     return cached("standin", f"{maas}-{key_of({'sources': source_hash(STANDIN)})}", build)
+
+
+def _repository_key(standin: Path, downloaded: Path) -> str:
+    return key_of({"standin": standin.name, "downloaded": downloaded.name, "index": source_hash(Path(__file__))})
+
+
+def _release_file(index: Path) -> str:
+    """A Release file, without which apt tries ten names for the index of a flat repository."""
+    content = index.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S UTC")
+    return f"Origin: lab\nLabel: lab\nSuite: lab\nDate: {date}\nSHA256:\n {digest} {len(content)} {index.name}\n"
 
 
 def _control(deb: Path) -> str:

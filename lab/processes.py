@@ -85,23 +85,21 @@ def read_record(path: Path) -> ProcessRecord | None:
     return ProcessRecord(int(pid), int(start), boot_id)
 
 
-def start_recorded(argv: Sequence[str], record: Path, lock: int, log: Path, *, own_mounts: bool, folder: Path) -> None:
-    """Start `argv` in a session of its own; it has written `record` when this returns.
+def start_recorded(argv: Sequence[str], record: Path, lock: int, log: Path) -> None:
+    """Start `argv` in a session of its own, its output in `log`; it has written `record` when this returns.
 
-    `own_mounts` gives it a private mount namespace: what it mounts is gone when it ends. Raises LabError when it can't
-    start.
+    Raises LabError when it can't start.
     """
     record.unlink(missing_ok=True)
-    namespace = ["unshare", "--mount", "--propagation", "private", "--"] if own_mounts else []
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*namespace, "bash", "-c", RECORD_AND_EXEC, "lab", str(record), str(lock), *argv],
+            ["bash", "-c", RECORD_AND_EXEC, "lab", str(record), str(lock), *argv],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=(lock,),
             start_new_session=True,
-            cwd=folder,
+            cwd="/",
         )
     while not record.exists():
         if process.poll() is not None and not record.exists():
@@ -110,7 +108,15 @@ def start_recorded(argv: Sequence[str], record: Path, lock: int, log: Path, *, o
 
 
 def children(pid: int) -> list[int]:
-    """Pids of a process's direct children."""
+    """Pids of a single-threaded process's direct children."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return _scan_children(pid)
+
+
+def _scan_children(pid: int) -> list[int]:
+    """For a kernel without CONFIG_PROC_CHILDREN, and for a process that is gone."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():

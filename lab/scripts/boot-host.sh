@@ -1,6 +1,6 @@
 #!/bin/bash
 # Carries one host: mounts its root where only this process and its children see it, and boots it, again after each reboot.
-# All of it ends with this process: systemd-nspawn dies with its parent, the host with systemd-nspawn, the mount with both.
+# It is PID 1 of a namespace: all of it, also the mount, ends with this process.
 # usage: boot-host.sh BASE FOLDER CGROUPS NSPAWN-ARGUMENT…
 set -eu
 base=$1 folder=$2 cgroups=$3
@@ -10,7 +10,7 @@ rm -rf "$folder/work/work/incompat" # left by a volatile overlay whose host was 
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$folder/upper,workdir=$folder/work,volatile" "$folder/root"
 while :; do
     code=0
-    setpriv --pdeathsig KILL bash -c '
+    bash -c '
         for cgroup in $1; do
             mkdir -p "$cgroup"
             echo $$ > "$cgroup/cgroup.procs"
