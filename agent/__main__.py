@@ -1,6 +1,7 @@
 """`maas-ha-agent apply | remove | verify [--json] | status`: what the program runs on a host, as root.
 
-`apply` and `remove` read a bundle on standard input. Progress goes to standard error, a line of JSON to standard output.
+`apply` and `remove` read a bundle on standard input. Progress goes to standard error, one line of JSON to standard
+output.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from agent.apply import apply, sweep_originals
 from agent.bundle import Bundle, BundleError
 from agent.commands import Commands
+from agent.disk import remove_tree
 from agent.lock import locked
 from agent.machine import Machine
 from agent.masking import Masker
@@ -88,6 +90,8 @@ def _without_bundle(arguments: list[str], paths: Paths) -> int:
 def _recover(paths: Paths, commands: Commands, report: Report) -> None:
     """Finish or undo what a crash interrupted."""
     records = Records(paths)
+    for folder in paths.state.glob("pgpass-*"):
+        remove_tree(folder)
     Packages(paths, commands, report).recover()
     if recover(paths, commands, report, records):
         sweep_originals(paths, records)

@@ -16,7 +16,7 @@ from agent.paths import Paths
 from agent.records import FileRecord, Record, Records, UnitBefore
 from agent.report import Report
 from agent.roles import make_role
-from agent.roles.base import Outputs
+from agent.roles.base import Outputs, Role
 from agent.signals import ignored
 from agent.transaction import Transaction
 from agent.trouble import explain
@@ -42,11 +42,16 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
         record=record,
         facts=dict(record.facts) if record else {},
     )
+    role: Role | None = None
     try:
-        outputs = _bring_about(work, transaction, records)
+        report.step("prepare")
+        role = make_role(work)
+        outputs = _bring_about(work, role, transaction, records)
     except BaseException as error:
         with ignored():
             told = explain(report, commands, paths, error, started)
+            if role:
+                role.roll_back()
             work.packages.undo()
             transaction.roll_back()
         if told is None:
@@ -57,9 +62,8 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
     return outputs
 
 
-def _bring_about(work: Work, transaction: Transaction, records: Records) -> Outputs:
+def _bring_about(work: Work, role: Role, transaction: Transaction, records: Records) -> Outputs:
     bundle = work.bundle
-    role = make_role(work)
     note_before(work.paths, bundle.state_dirs)
     role.prepare()
     if role.packages_first:
@@ -129,7 +133,7 @@ def _commit(work: Work, transaction: Transaction, records: Records, found: dict[
         files=tuple(files),
         folders=tuple(dict.fromkeys((*(last.folders if last else ()), *transaction.folders))),
         units=bundle.units,
-        units_before={**found, **(last.units_before if last else {})},
+        units_before={**found, **transaction.units_before, **(last.units_before if last else {})},
         state_dirs=bundle.state_dirs,
         facts=work.facts,
     )

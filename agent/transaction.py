@@ -46,6 +46,11 @@ class Transaction:
         """Folders that this transaction made."""
         return self._journal.folders
 
+    @property
+    def units_before(self) -> dict[str, UnitBefore]:
+        """State before this transaction of the units that it told something."""
+        return self._journal.units_before
+
     def touch_unit(self, name: str, before: UnitBefore, verb: str) -> None:
         """Write to the journal that `verb` is about to be given to a unit."""
         self._journal.units_before.setdefault(name, before)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from agent.bundle import HaproxySettings, HostSettings, PostgresSettings
+from agent.bundle import DhcpSettings, HaproxySettings, HostSettings, PostgresSettings, RackSettings
 from agent.machine import Work
 from agent.roles.base import Role
+from agent.roles.dhcp import Dhcp
 from agent.roles.haproxy import Haproxy
 from agent.roles.host import Host
 from agent.roles.postgres import Postgres
+from agent.roles.rack import Rack
+from agent.roles.region import Region
 
-ROLES: dict[str, type[Role]] = {"host": Host, "postgres": Postgres, "haproxy": Haproxy}
+ROLES: dict[str, type[Role]] = {
+    "host": Host,
+    "postgres": Postgres,
+    "region": Region,
+    "rack": Rack,
+    "haproxy": Haproxy,
+    "dhcp": Dhcp,
+}
 
 
 def make_role(work: Work) -> Role:
@@ -21,4 +31,8 @@ def make_role(work: Work) -> Role:
         return Postgres(work, settings)
     if isinstance(settings, HaproxySettings):
         return Haproxy(work, settings)
-    raise NotImplementedError
+    if isinstance(settings, RackSettings):
+        return Rack(work, settings)
+    if isinstance(settings, DhcpSettings):
+        return Dhcp(work, settings)
+    return Region(work, settings)

@@ -38,6 +38,9 @@ class Role:
         """What the program wants to know."""
         return {}
 
+    def roll_back(self) -> None:
+        """After a failure, before files and units are restored: undo what isn't a file. Never raises `StepError`."""
+
     def remove(self) -> None:
         """Before files and units go: undo what isn't a file."""
 

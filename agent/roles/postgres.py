@@ -14,6 +14,7 @@ from agent.errors import StepError
 from agent.machine import Machine, Work
 from agent.records import Record
 from agent.roles.base import Outputs, Role
+from agent.sql import identifier, literal
 
 START_DEADLINE = 120.0
 """Seconds until the server accepts connections after a restart, crash recovery included."""
@@ -184,14 +185,3 @@ def _parse(text: str) -> ServerState:
         superuser=superuser,
         owner=owner,
     )
-
-
-def literal(text: str) -> str:
-    """`text` as an SQL string."""
-    quoted = text.replace("'", "''").replace("\\", "\\\\")
-    return f"E'{quoted}'" if "\\" in text else f"'{quoted}'"
-
-
-def identifier(name: str) -> str:
-    """`name` as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,135 @@
+"""MAAS's schema: when it may be made or migrated, and never under a running regiond (maas-facts §0a, §1.2)."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import disk
+from agent.bundle import RegionSettings
+from agent.errors import StepError
+from agent.machine import Work
+from agent.sql import pgpass_field
+
+UPGRADE_TIMEOUT = 1800.0
+"""Seconds for `maas-region dbupgrade`; 36–45 s were seen on an empty database."""
+SESSIONS_END = 60.0
+"""Seconds until the sessions of a stopped regiond are gone."""
+PACKAGE = "maas-region-api"
+UNIT = "maas-regiond.service"
+OURS = "(application_name LIKE 'maas-regiond-%' OR application_name LIKE 'maas-temporal%')"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is known here of the last migration; outlives transactions, for a database can't be rolled back."""
+
+    database: str
+    version: str
+    done: bool
+    """False while a migration is under way or was interrupted."""
+
+
+class Schema:
+    """The schema in the database of one region."""
+
+    def __init__(self, work: Work, settings: RegionSettings) -> None:
+        self._work = work
+        self._settings = settings
+        self._database = f"{settings.database_host}:{settings.database_port}/{settings.database}"
+
+    def require(self) -> None:
+        """Raises `StepError` if there is no schema."""
+        if not self._exists():
+            raise StepError(
+                f"the schema is missing in database {self._database}: the first region makes it, apply that before"
+            )
+
+    def migrate_if_needed(self, unit_active: bool) -> None:
+        """Make or migrate the schema if it is missing, of another version, or was left half-done.
+
+        Raises `StepError` if that is needed while a regiond runs elsewhere.
+        """
+        version = self._package_version()
+        note = self._note()
+        current = note == Note(self._database, version, done=True)
+        if current and unit_active and not self._work.changes:
+            return
+        exists = self._exists()
+        if current and exists:
+            return
+        if others := self._other_sessions():
+            known = note is not None and note.database == self._database
+            if exists and not known:
+                self._work.report.say(f"the schema is there and regions run ({', '.join(others)}): it isn't migrated")
+                return
+            raise StepError(
+                f"the schema must be migrated to {version}, but a regiond runs at {', '.join(others)}, and the schema is"
+                " never changed under a running one: run `systemctl stop maas-regiond` there, then apply again"
+            )
+        self._work.units.stop([UNIT])
+        self._wait_for_silence()
+        self._migrate(version)
+
+    def _migrate(self, version: str) -> None:
+        self._work.report.step("maas-region dbupgrade")
+        self._save(Note(self._database, version, done=False))
+        done = self._work.commands.run(
+            "maas-region", "dbupgrade", timeout=UPGRADE_TIMEOUT, check=False, hold_lock=True, detached=True
+        )
+        if done.code != 0:
+            raise StepError(f"maas-region dbupgrade failed (exit {done.code}): {done.complaint}")
+        self._save(Note(self._database, version, done=True))
+
+    def _wait_for_silence(self) -> None:
+        def missing() -> str:
+            sessions = self._query(f"SELECT DISTINCT client_addr FROM pg_stat_activity WHERE {OURS}")  # noqa: S608 - a constant
+            return f"sessions from {', '.join(sessions)}" if sessions else ""
+
+        self._work.wait("a database without sessions of regiond", SESSIONS_END, missing)
+
+    def _other_sessions(self) -> list[str]:
+        """Addresses of other hosts whose regiond or Temporal holds sessions."""
+        elsewhere = "client_addr IS DISTINCT FROM inet_client_addr()"
+        return self._query(
+            f"SELECT DISTINCT coalesce(host(client_addr), 'local') FROM pg_stat_activity WHERE {OURS} AND {elsewhere}"  # noqa: S608
+        )
+
+    def _exists(self) -> bool:
+        return self._query("SELECT to_regclass('public.django_migrations') IS NOT NULL") == ["t"]
+
+    def _query(self, sql: str) -> list[str]:
+        """Rows of a one-column query over TCP, as MAAS's role. The password is briefly in a file of root's alone."""
+        settings = self._settings
+        host, port = settings.database_host, str(settings.database_port)
+        fields = (host, port, settings.database, settings.role, self._work.secret("database_password"))
+        with tempfile.TemporaryDirectory(prefix="pgpass-", dir=self._work.paths.state) as folder:
+            passfile = Path(folder) / "pgpass"
+            disk.write_new(passfile, (":".join(map(pgpass_field, fields)) + "\n").encode(), 0, 0, 0o600)
+            flags = ("-X", "-q", "-At", "-w", "-v", "ON_ERROR_STOP=1")
+            done = self._work.commands.run(
+                *("psql", *flags, "-h", host, "-p", port, "-U", settings.role, "-d", settings.database),
+                stdin=sql + ";\n",
+                env={"PGPASSFILE": str(passfile), "PGCONNECT_TIMEOUT": "10"},
+                check=False,
+            )
+        if done.code != 0:
+            raise StepError(f"database {self._database}: {done.complaint}")
+        return done.stdout.split()
+
+    def _package_version(self) -> str:
+        return self._work.commands.run("dpkg-query", "--show", "--showformat=${Version}", PACKAGE).stdout.strip()
+
+    def _note(self) -> Note | None:
+        try:
+            raw = json.loads(self._work.paths.schema.read_text())
+            return Note(str(raw["database"]), str(raw["version"]), raw["done"] is True)
+        except FileNotFoundError:
+            return None
+
+    def _save(self, note: Note) -> None:
+        text = {"database": note.database, "version": note.version, "done": note.done, "time": int(time.time())}
+        disk.write_private(self._work.paths.schema, json.dumps(text))
