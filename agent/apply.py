@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import time
 
-from agent import disk
+from agent import before, disk
 from agent.bundle import Bundle, Effect
 from agent.changes import Change, effects, to_apply
 from agent.commands import Commands
 from agent.errors import StepError
-from agent.machine import Work, note_before
+from agent.machine import Work
 from agent.packages import Packages
 from agent.paths import Paths
 from agent.records import FileRecord, Record, Records, UnitBefore
@@ -64,7 +64,7 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
 
 def _bring_about(work: Work, role: Role, transaction: Transaction, records: Records) -> Outputs:
     bundle = work.bundle
-    note_before(work.paths, bundle.state_dirs)
+    before.note(work.paths, bundle.state_dirs)
     role.prepare()
     if role.packages_first:
         work.packages.install(bundle.packages)
@@ -73,13 +73,13 @@ def _bring_about(work: Work, role: Role, transaction: Transaction, records: Reco
     if not role.packages_first:
         work.packages.install(bundle.packages)
     role.before_units()
-    before = _bring_up_units(work)
+    found = _bring_up_units(work)
     work.report.step("health")
     role.health()
     work.report.step("finish")
     role.finish()
     outputs = role.outputs()
-    _commit(work, transaction, records, before)
+    _commit(work, transaction, records, found)
     return outputs
 
 

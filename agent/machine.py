@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agent import disk
 from agent.bundle import Bundle
 from agent.changes import Change
 from agent.commands import Commands
@@ -59,38 +57,9 @@ class Work(Machine):
     changes: list[Change] = field(default_factory=list)
     """Files that this transaction changed."""
 
-    def secret(self, name: str, kind: str = "") -> str:
-        """A secret of the bundle. Raises `StepError` if it is missing; `kind` tells what it should have been."""
+    def secret(self, name: str) -> str:
+        """A secret of the bundle. Raises `StepError` if it is missing."""
         value = self.bundle.secrets.get(name, "")
         if not value:
-            raise StepError(f"the bundle has no secret {name}{kind and ': ' + kind}")
+            raise StepError(f"the bundle has no secret {name}")
         return value
-
-
-def note_before(paths: Paths, state_dirs: tuple[str, ...]) -> None:
-    """Remember, the first time they are seen, which state folders and unit links the machine had."""
-    before = load_before(paths)
-    links = before["links"] if paths.host_before.exists() else dict.fromkeys(_unit_links(paths), True)
-    folders = {path: disk.exists(paths.at(path)) for path in state_dirs} | before["folders"]
-    if {"folders": folders, "links": links} != before:
-        disk.write_private(paths.host_before, json.dumps({"folders": folders, "links": links}))
-
-
-def load_before(paths: Paths) -> dict[str, dict[str, bool]]:
-    """What `note_before` remembered: existence of folders, and links that existed."""
-    try:
-        raw = json.loads(paths.host_before.read_text())
-        return {"folders": dict(raw["folders"]), "links": dict(raw["links"])}
-    except FileNotFoundError:
-        return {"folders": {}, "links": {}}
-
-
-def _unit_links(paths: Paths) -> list[str]:
-    root = paths.at("/etc/systemd/system")
-    return ["/" + str(path.relative_to(paths.root)) for path in root.rglob("*") if path.is_symlink()]
-
-
-def dangling_unit_links(paths: Paths) -> list[str]:
-    """Links below /etc/systemd/system that lead nowhere and weren't there before."""
-    before = load_before(paths)["links"]
-    return [link for link in _unit_links(paths) if link not in before and not paths.at(link).exists()]

@@ -67,8 +67,8 @@ class Schema:
                 self._work.report.say(f"the schema is there and regions run ({', '.join(others)}): it isn't migrated")
                 return
             raise StepError(
-                f"the schema must be migrated to {version}, but a regiond runs at {', '.join(others)}, and the schema is"
-                " never changed under a running one: run `systemctl stop maas-regiond` there, then apply again"
+                f"the schema must be migrated to {version}, but a regiond runs at {', '.join(others)}, and it is never"
+                " changed under a running one: run `systemctl stop maas-regiond` there, then apply again"
             )
         self._work.units.stop([UNIT])
         self._wait_for_silence()

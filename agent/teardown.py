@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from agent import disk
+from agent import before, disk
 from agent.bundle import Effect
 from agent.changes import effects, to_remove
-from agent.machine import Machine, load_before
+from agent.machine import Machine
 from agent.records import Record, Records
 from agent.transaction import Transaction
 
@@ -28,8 +28,8 @@ def take_down(machine: Machine, record: Record, transaction: Transaction, *, sta
         if name not in stop and found[name].active and effect is not Effect.NOTHING:
             machine.units.change(effect.value, name, found[name])
     for name in record.units:
-        before = record.units_before.get(name)
-        if before and not before.enabled and found[name].loaded and found[name].enabled:
+        was = record.units_before.get(name)
+        if was and not was.enabled and found[name].loaded and found[name].enabled:
             machine.units.change("disable", name, found[name])
     for folder in reversed(record.folders):
         with suppress(OSError):  # something else lives in it
@@ -37,15 +37,25 @@ def take_down(machine: Machine, record: Record, transaction: Transaction, *, sta
 
 
 def clear_state(machine: Machine, record: Record, records: Records) -> None:
-    """Empty the state folders that came with the packages and that no other component here uses."""
-    before = load_before(machine.paths)["folders"]
-    used = {path for other in records.all() if other.role != "host" for path in other.state_dirs}
+    """Delete what the component left in its state folders: identity, certificates, leases.
+
+    Folders that were there before the packages, that another component uses, and files that belong to packages stay.
+    """
+    known = before.load(machine.paths)
+    used = {path for other in records.all() for path in other.state_dirs}
+    restored = {file.path for file in record.files if file.original}
     for path in record.state_dirs:
-        if (
-            record.role != "host"
-            and path not in used
-            and not before.get(path, True)
-            and machine.paths.at(path).is_dir()
-        ):
-            for child in machine.paths.at(path).iterdir():
-                disk.remove_tree(child)
+        if known is None or known.had(path) or path in used or not machine.paths.at(path).is_dir():
+            continue
+        listed = machine.commands.run("dpkg-query", "--search", f"{path}*", check=False).stdout.splitlines()
+        _clear(machine, path, restored | {line.partition(": ")[2] for line in listed})
+
+
+def _clear(machine: Machine, folder: str, stay: set[str]) -> None:
+    for child in machine.paths.at(folder).iterdir():
+        name = f"{folder}/{child.name}"
+        if any(kept == name or kept.startswith(f"{name}/") for kept in stay):
+            if child.is_dir() and not child.is_symlink():
+                _clear(machine, name, stay)
+        else:
+            disk.remove_tree(child)

@@ -7,10 +7,10 @@ import platform
 import shutil
 from pathlib import PurePosixPath
 
-from agent import disk
+from agent import before, disk
 from agent.bundle import HostSettings
 from agent.errors import StepError
-from agent.machine import Work, dangling_unit_links, load_before
+from agent.machine import Work
 from agent.records import Records
 from agent.roles.base import Outputs, Role
 from agent.teardown import take_down
@@ -34,7 +34,6 @@ class Host(Role):
     def __init__(self, work: Work, settings: HostSettings) -> None:
         super().__init__(work)
         self.settings = settings
-        self._installed: set[str] = set()
 
     def prepare(self) -> None:
         """Refuse a machine that can't be made ready, and wait for one that isn't yet."""
@@ -89,10 +88,13 @@ class Host(Role):
     def removed(self) -> None:
         """State folders, links and the agent itself go last."""
         work = self.work
-        for path, existed in load_before(work.paths)["folders"].items():
-            if not existed:
+        known = before.load(work.paths)
+        for path in known.state_dirs if known else ():
+            if known and not known.had(path) and not self._has_owner(path):
                 disk.remove_tree(work.paths.at(path))
-        for link in dangling_unit_links(work.paths):
+        for path in before.new_entries(work.paths):
+            self._remove_if_left_over(path)
+        for link in before.dangling_unit_links(work.paths):
             work.paths.at(link).unlink()
             self._remove_if_left_over(str(PurePosixPath(link).parent))
         work.commands.run("systemctl", "daemon-reload", check=False)
@@ -111,5 +113,9 @@ class Host(Role):
         path = self.work.paths.at(folder)
         if not path.is_dir() or path.is_symlink() or any(path.iterdir()):
             return
-        if self.work.commands.run("dpkg-query", "--search", folder, check=False).code != 0:
+        if not self._has_owner(folder):
             path.rmdir()
+
+    def _has_owner(self, path: str) -> bool:
+        """True if a package that is still there owns `path`."""
+        return self.work.commands.run("dpkg-query", "--search", path, check=False).code == 0
