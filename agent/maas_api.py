@@ -40,8 +40,18 @@ class Rack:
 
     system_id: str
     hostname: str
+    version: str
     services: dict[str, str]
     """Name of each service and its status, with MAAS's remark in brackets."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A region controller as MAAS sees it; whether it runs isn't in the API."""
+
+    system_id: str
+    hostname: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,11 @@ class MaasApi:
     def racks(self) -> list[Rack]:
         """All rack controllers."""
         return [_rack(item) for item in _items(self._call("GET", "rackcontrollers/"))]
+
+    def regions(self) -> list[Region]:
+        """All region controllers."""
+        items = _items(self._call("GET", "regioncontrollers/"))
+        return [Region(str(i.get("system_id")), str(i.get("hostname")), str(i.get("version") or "")) for i in items]
 
     def delete_rack(self, system_id: str) -> None:
         """Forget a rack controller; DHCP moves to another one."""
@@ -249,7 +264,7 @@ def _rack(item: dict[str, object]) -> Rack:
     for service in _items(item.get("service_set") or []):
         remark = service.get("status_info")
         services[str(service.get("name"))] = f"{service.get('status')}{f' ({remark})' if remark else ''}"
-    return Rack(str(item.get("system_id")), str(item.get("hostname")), services)
+    return Rack(str(item.get("system_id")), str(item.get("hostname")), str(item.get("version") or ""), services)
 
 
 def _range(item: dict[str, object]) -> IpRange:

@@ -1,4 +1,4 @@
-"""One lab and one deployment for the tests of a module; each test leaves the cluster up."""
+"""One lab and one deployment for all tests of this folder, which run in the order of their files' numbers."""
 
 from __future__ import annotations
 
@@ -9,20 +9,36 @@ import pytest
 
 from lab.cluster import Lab
 from tests.engine.deployment import Deployment
+from tests.engine.hosts import packages
 
-NETWORK = IPv4Network("198.18.10.0/24")
+Snapshots = dict[str, list[str]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab("engine", tmp_path_factory.mktemp("lab"))
     try:
-        lab.up(NETWORK)
+        lab.up(IPv4Network("198.18.10.0/24"))
         yield lab
     finally:
         lab.down()
 
 
-@pytest.fixture(scope="module")
-def deployment(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+@pytest.fixture(scope="session")
+def pristine(lab: Lab) -> Snapshots:
+    """Every host's files before anything was done to it."""
+    return {host.name: lab.snapshot(host.name) for host in lab.hosts}
+
+
+@pytest.fixture(scope="session")
+def packages_before(lab: Lab) -> dict[str, set[str]]:
+    """Every host's packages before anything was done to it."""
+    return {host.name: packages(lab, host.name) for host in lab.hosts}
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    lab: Lab, pristine: Snapshots, packages_before: dict[str, set[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    assert pristine.keys() == packages_before.keys()
     return Deployment(tmp_path_factory.mktemp("project"), lab)

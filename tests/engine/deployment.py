@@ -117,14 +117,35 @@ class Deployment:
         """The state as it is stored."""
         return cast("dict[str, object]", json.loads(self.pulumi("stack", "export", "--stack", STACK)))
 
+    def resources(self) -> list[dict[str, object]]:
+        """The state's resources, secrets in the clear."""
+        text = self.pulumi("stack", "export", "--show-secrets", "--stack", STACK)
+        return cast("list[dict[str, object]]", json.loads(text)["deployment"].get("resources", []))
+
     def secrets(self) -> dict[str, str]:
         """Every secret value that the state holds, under the name of its resource and property."""
-        text = self.pulumi("stack", "export", "--show-secrets", "--stack", STACK)
         outputs = self.outputs()
         found = {name: str(outputs[name]) for name in ("admin_password", "api_key")}
-        for resource in json.loads(text)["deployment"]["resources"]:
-            if resource["type"].endswith(":RandomPassword"):
-                found[resource["urn"].rsplit("::", 1)[1]] = resource["outputs"]["result"]["plaintext"].strip('"')
-            if resource["type"].endswith(":RegionController"):
-                found["shared_secret"] = json.loads(resource["outputs"]["shared_secret"]["plaintext"])
+        for resource in self.resources():
+            name, values = name_of(resource), cast("dict[str, object]", resource.get("outputs", {}))
+            if str(resource["type"]).endswith(":RandomPassword"):
+                found[name] = plaintext(values["result"])
+            if str(resource["type"]).endswith(":PrivateKey"):
+                found[name] = plaintext(values["privateKeyPem"]).splitlines()[1]
+            if str(resource["type"]).endswith(":RegionController"):
+                found["shared_secret"] = plaintext(values["shared_secret"])
         return found
+
+    def bundle(self, command: str) -> str:
+        """What the command called `command` last sent to its host's agent."""
+        resource = next(item for item in self.resources() if name_of(item) == command)
+        return plaintext(cast("dict[str, object]", resource["inputs"])["stdin"])
+
+
+def name_of(resource: dict[str, object]) -> str:
+    return str(resource["urn"]).rsplit("::", 1)[1]
+
+
+def plaintext(value: object) -> str:
+    """A secret of a state that was exported in the clear."""
+    return str(json.loads(cast("dict[str, str]", value)["plaintext"]))

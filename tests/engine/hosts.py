@@ -43,3 +43,8 @@ def sql(lab: Lab, query: str, host: str = "db1") -> list[str]:
     """Rows of `query` in MAAS's database, columns split by `|`."""
     argv = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "maasdb", "-c", query)
     return lab.exec(host, *argv).stdout.splitlines()
+
+
+def packages(lab: Lab, host: str) -> set[str]:
+    """Names of the packages that a host has, or of which it still has configuration."""
+    return set(lab.exec(host, "dpkg-query", "--show", "--showformat=${Package}\n").stdout.split())

@@ -1,0 +1,77 @@
+"""`maas-ha`: the operator's commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from config.finding import StackFileError
+from ops import forget as forgetting
+from ops import status as statuses
+from ops.engine import EngineError
+from ops.table import show
+
+app = typer.Typer(
+    name="maas-ha",
+    help="A highly available MAAS, from the operator's side. Run it in the project's folder.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack, as in Pulumi.STACK.yaml.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+
+
+@app.command()
+def status(stack: StackName, as_json: AsJson = False) -> None:
+    """Show what MAAS itself says: regions, racks, and both sides of each DHCP pair. Exit code 1 if something is wrong.
+
+    Example: maas-ha status dev
+    """
+    try:
+        seen = statuses.read(stack, Path.cwd())
+    except (StackFileError, EngineError) as error:
+        fail(error)
+    if as_json:
+        typer.echo(seen.model_dump_json(indent=2))
+    else:
+        show(seen, Console())
+    raise typer.Exit(1 if seen.problems else 0)
+
+
+@app.command()
+def forget(
+    stack: StackName,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="Its name in the stack.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take a host that is gone for good out of the state; nothing is done on any machine.
+
+    Take it out of the stack file too, then run `pulumi up` (or `pulumi destroy`).
+
+    Example: maas-ha forget production rack2
+    """
+    try:
+        names = forgetting.forget(stack, Path.cwd(), host)
+    except EngineError as error:
+        fail(error)
+    if as_json:
+        typer.echo(json.dumps({"forgotten": names}))
+    else:
+        typer.echo(f"{stack} no longer knows of {host}: {', '.join(names)}")
+
+
+def fail(error: Exception) -> NoReturn:
+    """Tell what went wrong and end."""
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

@@ -1,0 +1,157 @@
+"""What a running cluster looks like: MAAS's own answers, and what the racks' dhcpd say of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from agent.errors import StepError
+from agent.maas_api import MaasApi, event_loops
+from config.load import Cluster
+from ops.engine import EngineError
+from ops.hosts import NoAnswer, ask_all
+from ops.stack import Outputs, read_cluster, read_outputs
+
+
+class RegionStatus(BaseModel):
+    """One region controller."""
+
+    name: str
+    system_id: str
+    version: str
+    event_loops: int
+    """As `/MAAS/rpc/` behind the balanced address lists them."""
+
+
+class RackStatus(BaseModel):
+    """One rack controller."""
+
+    name: str
+    system_id: str
+    version: str
+    rackd: str
+    """MAAS's word: `running` is connected to every event loop."""
+
+
+class VlanStatus(BaseModel):
+    """DHCP of one subnet's VLAN."""
+
+    subnet: str
+    vlan: int
+    dhcp_on: bool
+    primary: str
+    secondary: str
+    failover: dict[str, str]
+    """Rack → its dhcpd's `own state/partner's state`, or why it is not known."""
+
+
+class Status(BaseModel):
+    """The cluster."""
+
+    api_url: str
+    regions: list[RegionStatus]
+    racks: list[RackStatus]
+    dhcp: list[VlanStatus]
+    problems: list[str]
+    """What is not as the stack file wants it; empty when all is well."""
+
+
+def read(stack: str, project: Path) -> Status:
+    """The status of `stack`. Raises `StackFileError` or `EngineError`."""
+    cluster, outputs = read_cluster(stack, project), read_outputs(stack, project)
+    addresses = [str(cluster.topology.hosts[name].address) for name in cluster.topology.regions]
+    api = MaasApi([outputs.api_url, *(f"http://{address}:5240/MAAS" for address in addresses)], outputs.api_key)
+    try:
+        return _read(cluster, outputs, api)
+    except (StepError, OSError) as error:
+        raise EngineError(f"MAAS behind {outputs.api_url}: {error}") from None
+
+
+def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
+    loops = [name.partition(":")[0] for name in event_loops(outputs.api_url)]
+    regions = [
+        RegionStatus(
+            name=region.hostname,
+            system_id=region.system_id,
+            version=region.version,
+            event_loops=loops.count(region.hostname),
+        )
+        for region in sorted(api.regions(), key=lambda region: region.hostname)
+    ]
+    racks = [
+        RackStatus(
+            name=rack.hostname,
+            system_id=rack.system_id,
+            version=rack.version,
+            rackd=rack.services.get("rackd", "unknown"),
+        )
+        for rack in sorted(api.racks(), key=lambda rack: rack.hostname)
+    ]
+    names = {rack.system_id: rack.name for rack in racks}
+    dhcp = _dhcp(cluster, api, names)
+    problems = [*_region_problems(cluster, regions), *_rack_problems(cluster, racks), *_dhcp_problems(cluster, dhcp)]
+    return Status(api_url=outputs.api_url, regions=regions, racks=racks, dhcp=dhcp, problems=problems)
+
+
+def _dhcp(cluster: Cluster, api: MaasApi, names: dict[str, str]) -> list[VlanStatus]:
+    members = sorted({name for pair in cluster.topology.dhcp for name in (pair.primary, pair.secondary)})
+    answers = asyncio.run(ask_all(cluster, members, "status"))
+    found = []
+    for pair in cluster.topology.dhcp:
+        subnet = api.subnet(str(pair.subnet))
+        if subnet is None:
+            continue
+        vlan = api.vlan(subnet.vlan)
+        failover = {}
+        for member in (pair.primary, pair.secondary):
+            answer = answers[member]
+            if isinstance(answer, NoAnswer):
+                failover[member] = answer.reason
+            else:
+                states = json.loads(answer.stdout or "{}").get("dhcp", {})
+                failover[member] = states.get(f"failover-vlan-{vlan.id}", "no failover peer")
+        found.append(
+            VlanStatus(
+                subnet=subnet.cidr,
+                vlan=vlan.id,
+                dhcp_on=vlan.dhcp_on,
+                primary=names.get(vlan.primary, vlan.primary),
+                secondary=names.get(vlan.secondary, vlan.secondary),
+                failover=failover,
+            )
+        )
+    return found
+
+
+def _region_problems(cluster: Cluster, regions: list[RegionStatus]) -> list[str]:
+    found = {region.name: region for region in regions}
+    problems = [f"{name}: MAAS knows no such region" for name in cluster.topology.regions if name not in found]
+    for name, settings in cluster.topology.regions.items():
+        if name in found and found[name].event_loops < settings.workers:
+            problems.append(f"{name}: {found[name].event_loops} of {settings.workers} event loops are listed")
+    return problems
+
+
+def _rack_problems(cluster: Cluster, racks: list[RackStatus]) -> list[str]:
+    found = {rack.name: rack.rackd for rack in racks}
+    problems = [f"{name}: MAAS knows no such rack" for name in cluster.topology.racks if name not in found]
+    problems += [f"{name}: rackd is {state}" for name, state in found.items() if state != "running"]
+    return problems
+
+
+def _dhcp_problems(cluster: Cluster, dhcp: list[VlanStatus]) -> list[str]:
+    found = {vlan.subnet: vlan for vlan in dhcp}
+    problems = []
+    for pair in cluster.topology.dhcp:
+        vlan = found.get(str(pair.subnet))
+        if vlan is None:
+            problems.append(f"{pair.subnet}: MAAS knows no such subnet")
+        elif (vlan.dhcp_on, vlan.primary, vlan.secondary) != (True, pair.primary, pair.secondary):
+            problems.append(f"{pair.subnet}: not served by {pair.primary} and {pair.secondary}")
+        else:
+            unwell = {member: state for member, state in vlan.failover.items() if state != "normal/normal"}
+            problems += [f"{pair.subnet}: {member}: {state}" for member, state in unwell.items()]
+    return problems

@@ -1,0 +1,111 @@
+"""`kill -9` of the agent and of the engine at ten moments of a first deployment; every next `up` goes on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+import pytest
+
+from lab.cluster import Lab
+from tests.engine.deployment import STACK, Deployment
+from tests.engine.hosts import sql
+from tests.engine.test_1_up import status
+
+pytestmark = pytest.mark.lab
+
+MOMENTS = [
+    ("agent", "install 1 packages: postgresql-15", "db1"),
+    ("engine", "install 2 packages: maas-region-api", ""),
+    ("agent", "stage files", "db1"),
+    ("engine", "postgresql@15-main", ""),
+    ("agent", "dbupgrade", "region1"),
+    ("engine", "maas-regiond", ""),
+    ("agent", "health", "region1"),
+    ("engine", "maas-rackd", ""),
+    ("agent", "health", "rack1"),
+    ("engine", "dhcp", ""),
+]
+"""Who is killed, at the first line of progress that holds this text, and on which host the agent is."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab("kills", tmp_path_factory.mktemp("lab"))
+    try:
+        lab.up(IPv4Network("198.18.11.0/24"))
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def deployment(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    return Deployment(tmp_path_factory.mktemp("project"), lab)
+
+
+def test_ten_kills_and_then_up(deployment: Deployment, lab: Lab) -> None:
+    for who, text, host in MOMENTS:
+        assert interrupted(deployment, lab, who, text, host), f"{who}: no line with {text!r}"
+    deployment.up()
+    deployment.up("--expect-no-changes")
+    assert_whole(deployment, lab)
+
+
+def interrupted(deployment: Deployment, lab: Lab, who: str, text: str, host: str) -> bool:
+    """Run `up` and kill at the first line with `text`; whether it came."""
+    process = deployment.start("up", "--yes", "--skip-preview", "--stack", STACK)
+    assert process.stdout
+    came = False
+    for line in process.stdout:
+        if not came and text in line and (not host or host in line):
+            came = True
+            if who == "engine":
+                os.kill(process.pid, signal.SIGKILL)
+                break
+            kill_agent(lab, host)
+    process.wait()
+    if who == "engine":
+        end_group(process)
+        deployment.pulumi("cancel", "--yes", "--stack", STACK)
+    return came
+
+
+def kill_agent(lab: Lab, host: str) -> None:
+    """SIGKILL to the agent's Python on `host`, found as the holder of the agent's lock."""
+    lab.exec(host, "sh", "-c", "kill -9 $(cat /var/lib/maas-ha/lock)", check=False)
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """What the killed engine left running on the operator's machine."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def assert_whole(deployment: Deployment, lab: Lab) -> None:
+    """The cluster works, and nothing is there twice."""
+    seen = status(deployment)
+    assert [rack["rackd"] for rack in seen["racks"]] == ["running", "running"]
+    assert sql(lab, "select count(*) from maasserver_node where node_type in (2, 3)") == ["4"]
+    assert sql(lab, "select count(*) from maasserver_user where username = 'admin'") == ["1"]
+    assert sql(lab, "select count(*) from maasserver_iprange where type = 'dynamic'") == ["1"]
+    for host in lab.hosts:
+        left = lab.exec(
+            host.name, "find", "/etc", "/var/lib/maas-ha", "-name", "*.maas-ha-*", "-o", "-name", "journal.json"
+        )
+        assert left.stdout == "", host.name
+
+
+def test_hosts_recreated_with_other_keys_are_refused(deployment: Deployment, lab: Lab) -> None:
+    """The lab is removed and made again: same addresses, other machines, and known_hosts says so."""
+    lab.down()
+    lab.up(IPv4Network("198.18.11.0/24"))
+    output = deployment.up_fails()
+    assert "host key mismatch" in output
+    for host in lab.hosts:
+        assert lab.exec(host.name, "ls", "/var/lib/maas-ha", check=False).returncode != 0
