@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from agent import before, disk
 from agent.bundle import Effect
 from agent.changes import effects, to_remove
@@ -23,6 +21,7 @@ def take_down(machine: Machine, record: Record, transaction: Transaction, *, sta
     for name in reversed(stop):
         if found[name].active:
             machine.units.change("stop", name, found[name])
+    transaction.empty(record.folders)
     transaction.swap(changes)
     for name, effect in asked.items():
         if name not in stop and found[name].active and effect is not Effect.NOTHING:
@@ -31,9 +30,6 @@ def take_down(machine: Machine, record: Record, transaction: Transaction, *, sta
         was = record.units_before.get(name)
         if was and not was.enabled and found[name].loaded and found[name].enabled:
             machine.units.change("disable", name, found[name])
-    for folder in reversed(record.folders):
-        with suppress(OSError):  # something else lives in it
-            machine.paths.at(folder).rmdir()
 
 
 def clear_state(machine: Machine, record: Record, records: Records) -> None:

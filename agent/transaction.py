@@ -58,6 +58,12 @@ class Transaction:
             self._journal.units_touched[name] = verb
         self._begin()
 
+    def empty(self, folders: tuple[str, ...]) -> None:
+        """Folders that this removal leaves empty go with its commit."""
+        self._journal.folders = folders
+        if folders:
+            self._begin()
+
     def swap(self, changes: list[Change]) -> None:
         """Stage and check all of `changes`, then put them in place. Raises `StepError` before anything is in place."""
         if not changes:
@@ -66,7 +72,7 @@ class Transaction:
         self._changes = changes
         self._journal.files = tuple(Touched(c.path, disk.exists(self._paths.at(c.path))) for c in changes)
         made = [folder for c in changes if c.content is not None for folder in self._missing(c)]
-        self._journal.folders = tuple(dict.fromkeys(made))
+        self._journal.folders = tuple(dict.fromkeys((*self._journal.folders, *made)))
         self._begin()
         for change in changes:
             self._stage(change)
@@ -185,6 +191,8 @@ def finish(paths: Paths, journal: Journal) -> None:
         target = paths.at(file.path)
         disk.kept(target).unlink(missing_ok=True)
         disk.staged(target).unlink(missing_ok=True)
+    if journal.removing:
+        remove_empty(paths, journal.folders)
     _drop_journal(paths)
 
 
@@ -196,9 +204,7 @@ def undo(paths: Paths, journal: Journal, commands: Commands, report: Report) -> 
     report.say("restoring what was there before")
     for file in reversed(journal.files):
         put_back(paths.at(file.path), file.existed)
-    for folder in reversed(journal.folders):
-        with suppress(OSError):  # not there yet, or something else lives in it
-            paths.at(folder).rmdir()
+    remove_empty(paths, journal.folders)
     if any(f.path.startswith("/etc/systemd/system/") for f in journal.files):
         with suppress(StepError):
             commands.run("systemctl", "daemon-reload", timeout=120)
@@ -211,6 +217,13 @@ def undo(paths: Paths, journal: Journal, commands: Commands, report: Report) -> 
     for copy in paths.originals.glob(f"{journal.transaction}-*"):
         copy.unlink(missing_ok=True)
     _drop_journal(paths)
+
+
+def remove_empty(paths: Paths, folders: tuple[str, ...]) -> None:
+    """Remove those of `folders`, given outermost first, in which nothing lives."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            paths.at(folder).rmdir()
 
 
 def put_back(target: Path, existed: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -12,25 +13,45 @@ ARCHIVE = f"{LIBRARY}/agent.pyz"
 """Where the archive goes (0644)."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The same for every file, so that equal sources give equal bytes."""
-START = "import sys\nfrom agent.__main__ import main\nsys.exit(main(sys.argv[1:]))\n"
+START = """\
+import os, shutil, sys, zipfile
+# Unpacked once, so that Python keeps it compiled.
+home = os.path.join({library!r}, {digest!r})
+if not os.path.isdir(home):
+    for old in os.listdir({library!r}):
+        if os.path.isdir(os.path.join({library!r}, old)):
+            shutil.rmtree(os.path.join({library!r}, old), ignore_errors=True)
+    new = f"{{home}}.{{os.getpid()}}"
+    zipfile.ZipFile({archive!r}).extractall(new)
+    os.sync()
+    try:
+        os.rename(new, home)
+    except OSError:
+        if not os.path.isdir(home):
+            raise
+sys.path.insert(0, home)
+from agent.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def build() -> bytes:
     """The archive: the package `agent`, compressed; the same bytes for the same sources on every machine."""
     package = Path(__file__).parent
+    sources = {
+        f"agent/{source.relative_to(package).as_posix()}": source.read_text(encoding="utf-8")
+        for source in sorted(package.rglob("*.py"))
+    }
+    digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:16]
+    sources["__main__.py"] = START.format(library=LIBRARY, archive=ARCHIVE, digest=digest)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        _add(archive, "__main__.py", START)
-        for source in sorted(package.rglob("*.py")):
-            _add(archive, f"agent/{source.relative_to(package).as_posix()}", source.read_text(encoding="utf-8"))
+        for name, text in sources.items():
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3  # Unix, whatever the builder runs on
+            archive.writestr(entry, text, zipfile.ZIP_DEFLATED, 9)
     return buffer.getvalue()
-
-
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    entry = zipfile.ZipInfo(name, EPOCH)
-    entry.external_attr = 0o644 << 16
-    entry.create_system = 3  # Unix, whatever the builder runs on
-    archive.writestr(entry, text, zipfile.ZIP_DEFLATED, 9)
 
 
 def launcher() -> str:
@@ -42,11 +63,10 @@ def launcher() -> str:
     return f"""#!/bin/sh
 # Starts the agent of maas-ha; installs Python's standard library where it is missing.
 set -eu
-umask 077
 usable() {{ python3 -I -c 'import dataclasses, json, sys, zlib; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }}
-if ! usable; then
+if [ ! -e {LIBRARY}/python-is-complete ] && ! usable; then
     state=/var/lib/maas-ha
-    mkdir -p "$state"
+    mkdir -p -m 0700 "$state"
     if [ ! -e "$state/packages-before" ]; then
         dpkg-query --show --showformat='${{db:Status-Abbrev}} ${{Package}}\\n' |
             sed -n 's/^.[^nc][^ ]* *//p' >"$state/packages-before.new"
@@ -59,7 +79,7 @@ if ! usable; then
         {{ $apt update </dev/null >&2 && $apt install --no-install-recommends --no-remove python3 </dev/null >&2; }}
     usable || {{ echo "maas-ha-agent: Python 3.10 or newer is needed on this host" >&2; exit 1; }}
 fi
-umask 022
+: >{LIBRARY}/python-is-complete
 exec python3 -I {ARCHIVE} "$@"
 """
 

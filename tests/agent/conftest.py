@@ -16,45 +16,44 @@ from agent.bundle import Bundle
 
 REPOSITORY = Path(__file__).parents[2]
 
-SYSTEMCTL = r"""#!%(python)s
-# A tiny systemd: units are files in $units with "enabled|disabled active|inactive"; every call is logged.
-import os, pathlib, sys
-host = pathlib.Path("%(host)s")
-words = [word for word in sys.argv[1:] if not word.startswith("-")]
-with open(host / "systemctl.log", "a") as log:
-    log.write(" ".join(words) + "\n")
-def unit(name):
-    return host / "units" / name
-if words[0] == "show":
-    blocks = []
-    for name in words[1:]:
-        if unit(name).exists():
-            enabled, active = unit(name).read_text().split()
-            blocks.append(f"LoadState=loaded\nActiveState={active}\nUnitFileState={enabled}\n")
-        else:
-            blocks.append("LoadState=not-found\nActiveState=inactive\nUnitFileState=\n")
-    print("\n".join(blocks), end="")
-    sys.exit(0)
-verb, names = words[0], words[1:]
-for name in names:
-    enabled, active = unit(name).read_text().split()
-    hook = host / "hooks" / f"{verb}-{name}"
-    if hook.exists() and os.spawnv(os.P_WAIT, str(hook), [str(hook)]):
-        print(f"Job for {name} failed.", file=sys.stderr)
-        if verb in ("start", "restart"):
-            unit(name).write_text(f"{enabled} inactive")
-        sys.exit(1)
-    if verb == "enable":
-        enabled = "enabled"
-    elif verb == "disable":
-        enabled = "disabled"
-    elif verb in ("start", "restart", "reload-or-restart"):
-        active = "active"
-    elif verb == "stop":
-        active = "inactive"
-    elif verb == "reload" and active != "active":
-        sys.exit(1)
-    unit(name).write_text(f"{enabled} {active}")
+SYSTEMCTL = r"""#!/bin/sh
+# A tiny systemd: units are files with "enabled|disabled active|inactive"; every call is logged.
+host='@HOST@'
+words=
+for word; do case $word in -*) ;; *) words="$words $word" ;; esac; done
+echo "${words# }" >>"$host/systemctl.log"
+set -- $words
+verb=$1; shift
+if [ "$verb" = show ]; then
+    first=yes
+    for name; do
+        [ $first ] || echo
+        first=
+        if [ -e "$host/units/$name" ]; then
+            read -r enabled active <"$host/units/$name"
+            printf 'LoadState=loaded\nActiveState=%s\nUnitFileState=%s\n' "$active" "$enabled"
+        else
+            printf 'LoadState=not-found\nActiveState=inactive\nUnitFileState=\n'
+        fi
+    done
+    exit
+fi
+for name; do
+    read -r enabled active <"$host/units/$name"
+    if [ -x "$host/hooks/$verb-$name" ] && ! "$host/hooks/$verb-$name"; then
+        case $verb in start | restart) echo "$enabled inactive" >"$host/units/$name" ;; esac
+        echo "Job for $name failed." >&2
+        exit 1
+    fi
+    case $verb in
+        enable) enabled=enabled ;;
+        disable) enabled=disabled ;;
+        start | restart | reload-or-restart) active=active ;;
+        stop) active=inactive ;;
+        reload) [ "$active" = active ] || exit 1 ;;
+    esac
+    echo "$enabled $active" >"$host/units/$name"
+done
 """
 
 
@@ -87,8 +86,8 @@ class FakeHost:
         """Set or read "enabled active" of a unit."""
         path = self.outside / "units" / name
         if state is not None:
-            path.write_text(state)
-        return path.read_text()
+            path.write_text(f"{state}\n")
+        return path.read_text().strip()
 
     def calls(self) -> list[str]:
         """What systemd was told since the last time, without questions."""
@@ -118,10 +117,10 @@ class FakeHost:
                 continue
             status = path.lstat()
             kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
-            content = path.read_text() if kind == "file" else os.readlink(path) if kind == "link" else ""
+            content = path.read_text() if kind == "file" else str(path.readlink()) if kind == "link" else ""
             found[name] = (kind, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), content)
         for unit in sorted((self.outside / "units").iterdir()):
-            found[f"unit {unit.name}"] = ("unit", 0, 0, 0, unit.read_text())
+            found[f"unit {unit.name}"] = ("unit", 0, 0, 0, unit.read_text().strip())
         return found
 
     @property
@@ -131,7 +130,8 @@ class FakeHost:
 
     def agent(self, *arguments: str, bundle: Bundle | None = None) -> subprocess.CompletedProcess[str]:
         """Run the agent as a process of its own."""
-        start = "import sys, pathlib; from agent.__main__ import main; sys.exit(main(sys.argv[2:], pathlib.Path(sys.argv[1])))"
+        start = "import pathlib, sys; from agent.__main__ import main; "
+        start += "sys.exit(main(sys.argv[2:], pathlib.Path(sys.argv[1])))"
         return subprocess.run(
             [sys.executable, "-c", start, str(self.root), *arguments],
             input=bundle.to_json() if bundle else "",
@@ -152,17 +152,22 @@ class FakeHost:
         return answer
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> FakeHost:
-    """A host with systemd, journal and an empty file system."""
-    outside = tmp_path / "outside"
-    for folder in ("bin", "units", "hooks"):
-        (outside / folder).mkdir(parents=True)
-    root = tmp_path / "root"
-    for folder in ("etc/systemd/system", "run/systemd/system", "usr/sbin", "var/lib"):
-        (root / folder).mkdir(parents=True)
+def new_host(folder: Path) -> FakeHost:
+    """A host with systemd, journal and an almost empty file system, below `folder`."""
+    outside = folder / "outside"
+    for name in ("bin", "units", "hooks"):
+        (outside / name).mkdir(parents=True)
+    root = folder / "root"
+    for name in ("etc/systemd/system", "run/systemd/system", "usr/sbin", "var/lib"):
+        (root / name).mkdir(parents=True)
     (root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
     host = FakeHost(root, outside)
-    host.program("systemctl", SYSTEMCTL % {"python": sys.executable, "host": outside})
+    host.program("systemctl", SYSTEMCTL.replace("@HOST@", str(outside)))
     host.program("journalctl", 'echo "log of $2"')
     return host
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> FakeHost:
+    """A host of this test's own."""
+    return new_host(tmp_path)
