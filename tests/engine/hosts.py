@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
 
 from lab.cluster import Lab
 
@@ -43,6 +47,26 @@ def sql(lab: Lab, query: str, host: str = "db1") -> list[str]:
     """Rows of `query` in MAAS's database, columns split by `|`."""
     argv = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "maasdb", "-c", query)
     return lab.exec(host, *argv).stdout.splitlines()
+
+
+NOT_SEARCHED = ("dev", "proc", "srv/packages", "sys", "usr/bin", "usr/lib", "usr/sbin", "usr/share")
+"""Folders of the kernel's, of the lab's, and of what packages bring."""
+
+
+def files_holding(lab: Lab, host: str, secrets: dict[str, str]) -> Iterator[tuple[str, int, set[str]]]:
+    """Path, mode and names of the secrets in it, of every file of `host` that holds one of `secrets`."""
+    root = Path(f"/proc/{lab.leader_pid(host)}/root")
+    for folder, below, names in os.walk(root):
+        here = Path(folder)
+        below[:] = [name for name in below if str((here / name).relative_to(root)) not in NOT_SEARCHED]
+        for name in names:
+            path = here / name
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode):
+                content = path.read_bytes()
+                holds = {label for label, secret in secrets.items() if secret.encode() in content}
+                if holds:
+                    yield str(path.relative_to(root)), stat.S_IMODE(status.st_mode), holds
 
 
 def packages(lab: Lab, host: str) -> set[str]:

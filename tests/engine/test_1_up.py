@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from lab.cluster import Lab
+from ops.status import Status
 from tests.engine.deployment import PROJECT, STACK, Cluster, Deployment
-from tests.engine.hosts import sql, ssh_connections, ssh_logins, unit_starts
+from tests.engine.hosts import files_holding, sql, ssh_connections, ssh_logins, unit_starts
 from tests.engine.poller import Poller
+from tests.engine.process_watch import ProcessWatch
 
 pytestmark = pytest.mark.lab
 
@@ -26,10 +28,10 @@ def maas_ha(deployment: Deployment, *arguments: str) -> subprocess.CompletedProc
     )
 
 
-def status(deployment: Deployment) -> dict[str, object]:
+def status(deployment: Deployment) -> Status:
     done = maas_ha(deployment, "status", STACK, "--json")
-    assert done.returncode == 0, done.stderr
-    return cast("dict[str, object]", json.loads(done.stdout))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Status.model_validate_json(done.stdout)
 
 
 def workers(region: str, number: int) -> Callable[[Cluster], None]:
@@ -52,25 +54,92 @@ class TestPreviewOfNothing:
         assert re.search(r"\d+ to create", shown)
 
 
+@dataclass(frozen=True)
+class FirstUp:
+    """The first deployment, as the engine told it, and the processes that were seen meanwhile."""
+
+    output: str
+    watch: ProcessWatch
+
+
+@pytest.fixture(scope="module")
+def first_up(deployment: Deployment) -> FirstUp:
+    with ProcessWatch() as watch:
+        output = deployment.up()
+    return FirstUp(output, watch)
+
+
 class TestUp:
     """The first deployment."""
 
-    def test_it_ends_with_a_working_maas(self, deployment: Deployment, lab: Lab) -> None:
-        deployment.up()
+    def test_it_ends_with_a_working_maas(self, deployment: Deployment, lab: Lab, first_up: FirstUp) -> None:
         address = lab.host("lb1").address
-        assert deployment.outputs()["api_url"] == f"http://{address}/MAAS"
+        assert f"http://{address}/MAAS" in first_up.output
         seen = status(deployment)
-        assert [region["name"] for region in cast("list[dict[str, object]]", seen["regions"])] == ["region1", "region2"]
-        racks = cast("list[dict[str, object]]", seen["racks"])
-        assert [(rack["name"], rack["rackd"]) for rack in racks] == [("rack1", "running"), ("rack2", "running")]
-        [vlan] = cast("list[dict[str, object]]", seen["dhcp"])
-        assert (vlan["dhcp_on"], vlan["primary"], vlan["secondary"]) == (True, "rack1", "rack2")
-        assert vlan["failover"] == {"rack1": "normal/normal", "rack2": "normal/normal"}
+        assert seen.api_url == f"http://{address}/MAAS"
+        assert [(region.name, region.event_loops) for region in seen.regions] == [("region1", 2), ("region2", 2)]
+        assert [(rack.name, rack.rackd.split(" ")[0]) for rack in seen.racks] == [
+            ("rack1", "running"),
+            ("rack2", "running"),
+        ]
+        [vlan] = seen.dhcp
+        assert (vlan.dhcp_on, vlan.primary, vlan.secondary) == (True, "rack1", "rack2")
+        assert vlan.failover == {"rack1": "normal/normal", "rack2": "normal/normal"}
+        assert seen.problems == []
 
-    def test_what_was_made_was_made_once(self, deployment: Deployment, lab: Lab) -> None:
+    def test_what_was_made_was_made_once(self, lab: Lab, first_up: FirstUp) -> None:
         assert sql(lab, "select count(*) from maasserver_node where node_type in (2, 3)") == ["4"]
         owner = "select r.rolname from pg_database d join pg_roles r on r.oid = d.datdba where datname = 'maasdb'"
         assert sql(lab, owner) == ["maas"]
+
+    def test_postgresql_lets_in_the_regions_alone(self, lab: Lab, first_up: FirstUp) -> None:
+        network = str(lab.inventory.shape.network.network_address).rpartition(".")[0]
+        rules = sql(lab, "select address, auth_method from pg_hba_file_rules where type = 'host' order by 1")
+        assert rules == [f"{network}.21|scram-sha-256", f"{network}.22|scram-sha-256"]
+        assert sql(lab, "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where s.ssl")[0] != "0"
+
+
+class TestSecrets:
+    """Where the secrets of the first deployment are, and above all where they are not."""
+
+    @pytest.fixture(scope="class")
+    def secrets(self, deployment: Deployment, first_up: FirstUp) -> dict[str, str]:
+        secrets = deployment.secrets()
+        assert {"admin_password", "api_key", "shared_secret", "cluster-database-password"} <= secrets.keys()
+        assert min(map(len, secrets.values())) >= 32
+        return secrets
+
+    def test_not_in_any_argument_or_environment(self, secrets: dict[str, str], first_up: FirstUp) -> None:
+        assert first_up.watch.holding("maas-ha-agent")
+        for name, secret in secrets.items():
+            assert first_up.watch.holding(secret) == [], name
+
+    def test_not_in_the_output_nor_in_the_state(
+        self, secrets: dict[str, str], first_up: FirstUp, deployment: Deployment
+    ) -> None:
+        stored = [path.read_text() for path in (deployment.folder / "state").rglob("*") if path.is_file()]
+        assert any("db1-postgres" in text for text in stored)
+        for name, secret in secrets.items():
+            assert secret not in first_up.output, name
+            assert not any(secret in text for text in stored), name
+
+    def test_on_disk_only_in_files_that_are_closed_to_others(self, secrets: dict[str, str], lab: Lab) -> None:
+        open_files, found = [], set()
+        for host in lab.hosts:
+            for path, mode, holds in files_holding(lab, host.name, secrets):
+                found |= {(host.name, name) for name in holds}
+                if mode not in (0o600, 0o640):
+                    open_files.append((host.name, path, oct(mode), sorted(holds)))
+        assert open_files == []
+        assert ("region1", "cluster-database-password") in found
+        assert ("rack2", "shared_secret") in found
+
+    def test_not_in_any_log(self, secrets: dict[str, str], lab: Lab) -> None:
+        for host in lab.hosts:
+            log = lab.exec(host.name, "journalctl", "-q", "--no-pager").stdout
+            assert log
+            for name, secret in secrets.items():
+                assert secret not in log, (host.name, name)
 
 
 class TestUpAgain:
