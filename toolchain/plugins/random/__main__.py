@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from toolchain.plugins.bridged import BridgedProvider
+from toolchain.plugins.bridged import BridgedProvider, ResourceType
 from toolchain.plugins.engine import EngineLog
 from toolchain.plugins.protocol import main
 from toolchain.plugins.random.octets import RandomBytes
@@ -15,7 +15,7 @@ VERSION = "4.21.4"
 
 def provider(engine: EngineLog) -> BridgedProvider:
     """The random provider."""
-    types = {
+    types: dict[str, ResourceType] = {
         "random:index/randomPassword:RandomPassword": RandomPassword(),
         "random:index/randomBytes:RandomBytes": RandomBytes(),
     }
