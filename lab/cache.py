@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.files import locked_folder
-from lab.machine import cache_folder
 from lab.progress import say
+
+
+def cache_folder() -> Path:
+    """`${XDG_CACHE_HOME:-~/.cache}/maas-ha/lab`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "maas-ha" / "lab"
+
 
 Build = Callable[[Path, int], None]
 """Fills the folder it is given; the number is the lock that its children should inherit."""

@@ -34,6 +34,7 @@ Name = Annotated[
 ]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the lab, e.g. region1.")]
 Command = Annotated[list[str], typer.Argument(metavar="CMD...", help="The command and its arguments, after --.")]
+OptionalCommand = Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", help="A command instead, after --.")]
 
 _STATE_COLOURS = {"running": "green", "off": "red"}
 
@@ -96,12 +97,12 @@ def status(
 
 
 @app.command()
-def ssh(host: HostName, name: Name = DEFAULT_NAME) -> None:
-    """Log in to a host as the deploy user, which may use sudo.
+def ssh(host: HostName, command: OptionalCommand = None, name: Name = DEFAULT_NAME) -> None:
+    """Log in to a host as the deploy user, which may use sudo; or run a command as that user.
 
-    Example: lab ssh region1
+    Example: lab ssh region1 -- sudo systemctl status ssh
     """
-    argv = Lab(name).ssh_argv(host)
+    argv = Lab(name).ssh_argv(host, *(command or ()))
     os.execvp(argv[0], argv)  # noqa: S606
 
 

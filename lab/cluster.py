@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from lab import keys, network
+from lab.cache import cache_folder
 from lab.errors import LabError
 from lab.files import locked_folder, write_atomic
 from lab.host import Host
 from lab.image import base_image
 from lab.inventory import DEFAULT_NAME, Inventory, Place, Shape
-from lab.machine import cache_folder, require_kernel, require_root, require_tools, warn
+from lab.machine import require_kernel, require_plain_path, require_root, require_tools, warn
 from lab.packages import repository
 from lab.progress import say
 from lab.snapshot import manifest
@@ -179,6 +180,8 @@ class Lab:
         if recorded is not None:
             return recorded
         network.check_network(self.place, shape.network)
+        for folder in (self.place.folder, cache_folder()):
+            require_plain_path(folder)
         require_kernel(self.place.folder)
         release = machine_release()
         base = base_image(release)
@@ -189,12 +192,15 @@ class Lab:
     def _ensure(self, inventory: Inventory, lock: int) -> list[str]:
         repaired = []
         keys.ensure_key(self.place.deploy_key, f"deploy@lab-{self.place.name}")
-        if network.ensure_bridge(self.place, inventory.shape):
-            repaired.append(f"bridge {self.place.bridge}")
-        if keys.ensure_agent(self.place, lock):
-            repaired.append("ssh-agent")
         hosts = self.hosts
         missing = [host for host in hosts if host.record() is None]
+        if network.ensure_bridge(self.place, inventory.shape):
+            repaired.append(f"bridge {self.place.bridge}")
+            for host in hosts:
+                if host not in missing:
+                    network.attach(self.place, host.leader_pid())
+        if keys.ensure_agent(self.place, lock):
+            repaired.append("ssh-agent")
         for host in missing:
             host.create()
             host.start(lock)

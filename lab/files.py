@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.progress import say
+
 
 def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
     """Write `text` beside `path` and rename it into place, with `mode` from the first byte."""
@@ -37,12 +39,20 @@ def locked_folder(folder: Path) -> Iterator[int]:
         except FileNotFoundError:
             continue
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(folder, descriptor)
             if _same(folder, descriptor):
                 yield descriptor
                 return
         finally:
             os.close(descriptor)
+
+
+def _lock(folder: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"waiting for another lab command that holds {folder}")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _same(folder: Path, descriptor: int) -> bool:

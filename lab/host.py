@@ -184,7 +184,8 @@ class Host:
 
     def _greets(self) -> bool:
         try:
-            with socket.create_connection((str(self.address), 22), timeout=0.5) as connection:
+            with socket.create_connection((str(self.address), 22), timeout=0.1) as connection:
+                connection.settimeout(5)
                 return connection.recv(4) == b"SSH-"
         except OSError:  # refused, no route yet, timed out: not yet
             return False

@@ -6,8 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab.cache import cached, key_of, source_hash
-from lab.machine import cache_folder, require_space
+from lab.cache import cache_folder, cached, key_of, source_hash
+from lab.machine import require_space
 from lab.namespaces import BOUND_TO_PARENT, PRIVATE, SCRIPTS
 from lab.progress import run_long
 from lab.sources import Release, Source, apt_settings, proxy_environment

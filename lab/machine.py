@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.namespaces import PRIVATE
 from lab.progress import run_long, say
 
 TOOLS = {
@@ -69,18 +70,20 @@ def require_tools(log_folder: Path) -> None:
         ) from error
 
 
+def require_plain_path(folder: Path) -> None:
+    """Raises LabError for a path that mount options and systemd-nspawn can't take."""
+    for character in ",: \\":
+        if character in str(folder):
+            raise LabError(f"{folder} has a {character!r} in its name, which mounts can't take; use another folder")
+
+
 def require_kernel(folder: Path) -> None:
     """Raises LabError where `folder` can't hold overlays, or the kernel refuses namespaces or a bridge."""
     probe = folder / "probe"
     shutil.rmtree(probe, ignore_errors=True)
     for part in ("lower", "upper", "work", "root"):
         (probe / part).mkdir(parents=True)
-    for character in ",:\\":
-        if character in str(folder):
-            raise LabError(
-                f"the folder {folder} has a {character!r} in its name, which overlay mounts can't take; move it"
-            )
-    argv = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", PROBE, "probe", str(probe)]
+    argv = [*PRIVATE[:-1], "--net", "sh", "-c", PROBE, "probe", str(probe)]
     found = subprocess.run(argv, capture_output=True, text=True, check=False)
     shutil.rmtree(probe)
     if found.returncode == 0:
@@ -97,11 +100,6 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise LabError(f"{folder} has {free // 2**20} MiB free and the lab needs {needed // 2**20} MiB there")
-
-
-def cache_folder() -> Path:
-    """`${XDG_CACHE_HOME:-~/.cache}/maas-ha/lab`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maas-ha" / "lab"
 
 
 def warn(text: str) -> None:

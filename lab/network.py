@@ -57,6 +57,14 @@ def ensure_bridge(place: Place, shape: Shape) -> bool:
     return True
 
 
+def attach(place: Place, leader: int) -> None:
+    """Put the cable of a running host, known by its PID 1, back into the bridge."""
+    argv = ["nsenter", "--target", str(leader), "--net", "ip", "-json", "link", "show", "dev", "host0"]
+    (inside,) = json.loads(_output(argv))
+    (outside,) = [link for link in json.loads(_ip("-json", "link", "show")) if link["ifindex"] == inside["link_index"]]
+    _ip("link", "set", "dev", outside["ifname"], "master", place.bridge)
+
+
 def remove_bridge(place: Place) -> None:
     """Remove the bridge if it is ours."""
     if owns_bridge(place):
@@ -70,7 +78,11 @@ def _is_up_with(bridge: str, address: str) -> bool:
 
 
 def _ip(*arguments: str) -> str:
-    found = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    return _output(["ip", *arguments])
+
+
+def _output(argv: list[str]) -> str:
+    found = subprocess.run(argv, capture_output=True, text=True, check=False)
     if found.returncode != 0:
-        raise LabError(f"ip {' '.join(arguments)}: {found.stderr.strip()}")
+        raise LabError(f"{' '.join(argv)}: {found.stderr.strip()}")
     return found.stdout

@@ -10,10 +10,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lab.cache import cached, key_of, source_hash
+from lab.cache import cache_folder, cached, key_of, source_hash
 from lab.errors import LabError
 from lab.image import run_private, write_configuration
-from lab.machine import cache_folder, require_space
+from lab.machine import require_space
 from lab.namespaces import SCRIPTS
 from lab.progress import run_long
 from lab.sources import Release
@@ -40,18 +40,14 @@ def repository(release: Release, base: Path, maas: str) -> Path:
     standin = _standin(maas)
     depends = {deb.name: _control(deb) for deb in sorted(standin.glob("*.deb"))}
     inputs = {"base": base.parent.name, "packages": PACKAGES, "depends": depends}
-    scripts = source_hash(SCRIPTS / "download-packages.sh", SCRIPTS / "private-apt.sh")
+    scripts = source_hash(Path(__file__), SCRIPTS / "download-packages.sh", SCRIPTS / "private-apt.sh")
     downloaded = _download(release, base, standin, key_of(inputs | {"scripts": scripts}))
 
     def build(folder: Path, lock: int) -> None:
         folder.chmod(0o755)
         for deb in (*downloaded.glob("*.deb"), *standin.glob("*.deb")):
             _link(deb, folder / deb.name)
-        with (folder / "Packages").open("wb") as index:
-            scan = ["dpkg-scanpackages", "--multiversion", "."]
-            found = subprocess.run(scan, cwd=folder, stdout=index, stderr=subprocess.PIPE, check=False, pass_fds=[lock])
-        if found.returncode != 0:
-            raise LabError(f"dpkg-scanpackages failed: {found.stderr.decode(errors='replace').strip()[-300:]}")
+        (folder / "Packages").write_text((downloaded / "Packages").read_text() + _scan(standin, lock))
         (folder / "Release").write_text(_release_file(folder / "Packages"))
 
     return cached("repository", _repository_key(standin, downloaded), build)
@@ -67,6 +63,7 @@ def _download(release: Release, base: Path, standin: Path, key: str) -> Path:
         arguments = (str(base), str(scratch), str(configuration), str(standin), str(folder), *wanted)
         run_private("downloading the hosts' packages", "download-packages.sh", arguments, "packages", lock)
         shutil.rmtree(scratch)
+        (folder / "Packages").write_text(_scan(folder, lock))
 
     return cached("packages", key, build)
 
@@ -87,7 +84,7 @@ def _standin(maas: str) -> Path:
 
 
 def _repository_key(standin: Path, downloaded: Path) -> str:
-    return key_of({"standin": standin.name, "downloaded": downloaded.name, "index": source_hash(Path(__file__))})
+    return key_of({"standin": standin.name, "downloaded": downloaded.name})
 
 
 def _release_file(index: Path) -> str:
@@ -96,6 +93,14 @@ def _release_file(index: Path) -> str:
     digest = hashlib.sha256(content).hexdigest()
     date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S UTC")
     return f"Origin: lab\nLabel: lab\nSuite: lab\nDate: {date}\nSHA256:\n {digest} {len(content)} {index.name}\n"
+
+
+def _scan(folder: Path, lock: int) -> str:
+    argv = ["dpkg-scanpackages", "--multiversion", "."]
+    found = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False, pass_fds=[lock])
+    if found.returncode != 0:
+        raise LabError(f"dpkg-scanpackages failed: {found.stderr.strip()[-300:]}")
+    return found.stdout
 
 
 def _control(deb: Path) -> str:
