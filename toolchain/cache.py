@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.progress import say
+from toolchain.progress import Waiting, say
 
 
 def digest(*parts: str | bytes) -> str:
@@ -89,7 +89,8 @@ class Cache:
             work.chmod(0o755)
             yield work
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            with Waiting(f"removing temporary files of {label}"):
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def write_whole(path: Path, text: str) -> None:

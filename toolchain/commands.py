@@ -57,22 +57,23 @@ class Commands:
             InterruptedWorkError: `stop` was called.
         """
         last: deque[str] = deque(maxlen=LINES_KEPT)
-        process = self._start(argv, doing, remedy, env, cwd)
-        try:
-            with Waiting(doing) as waiting, contextlib.closing(_output(process)) as output:
-                for number, line in enumerate(output, 1):
-                    last.append(line.rstrip())
-                    if counting:
-                        waiting.detail(f"{number} {counting}")
+        with Waiting(doing) as waiting:
+            process = self._start(argv, doing, remedy, env, cwd)
+            try:
+                with _output(process) as output:
+                    for number, line in enumerate(output, 1):
+                        last.append(line.rstrip())
+                        if counting:
+                            waiting.detail(f"{number} {counting}")
                 status = process.wait()
-        finally:
-            end(process)
-            with self._lock:
-                self._running.discard(process)
-        if self._stopped:
-            raise InterruptedWorkError(f"{doing}: stopped")
-        if status:
-            raise ToolchainError(f"{doing}: {cause(last, status)}; {advice(last, remedy)}")
+            finally:
+                end(process)
+                with self._lock:
+                    self._running.discard(process)
+            if self._stopped:
+                raise InterruptedWorkError(f"{doing}: stopped")
+            if status:
+                raise ToolchainError(f"{doing}: {cause(last, status)}; {advice(last, remedy)}")
         return "\n".join(last)
 
     def _start(

