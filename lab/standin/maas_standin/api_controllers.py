@@ -81,7 +81,8 @@ def _show_rack(cur: Cursor, node: Row) -> dict[str, object]:
     cur.execute(
         "SELECT name, status, status_info FROM maasserver_service WHERE node_id = %s ORDER BY id", (node["id"],)
     )
-    return {**_show(cur, node, "rackcontrollers"), "service_set": [dict(row) for row in cur.fetchall()]}
+    services = [dict(row) for row in cur.fetchall()]
+    return {**_show(cur, node, "rackcontrollers"), "service_set": services}
 
 
 def _show_region(cur: Cursor, node: Row) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """The PostgreSQL connections of one regiond process."""
 
+import random
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -17,7 +19,12 @@ LIMIT = 9
 """`max_threads_for_database_pool`; with the listener's connection ten a process (maas-facts §7)."""
 RETRIES = 10
 """How often MAAS runs a transaction again that REPEATABLE READ refused."""
-REFUSED = (psycopg2.errors.SerializationFailure, psycopg2.errors.DeadlockDetected)
+REFUSED = (
+    psycopg2.errors.SerializationFailure,
+    psycopg2.errors.DeadlockDetected,
+    psycopg2.errors.UniqueViolation,
+)
+LONGEST_PAUSE_S = 0.05
 
 
 class Pool:
@@ -93,4 +100,5 @@ def _run(connection: Connection, work: Callable[[Cursor], T]) -> T:
         except REFUSED:
             if attempt == RETRIES - 1:
                 raise
+            time.sleep(random.uniform(0, LONGEST_PAUSE_S * (attempt + 1)))  # noqa: S311 - spreads out rivals
     raise AssertionError("unreachable")

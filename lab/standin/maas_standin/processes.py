@@ -118,6 +118,8 @@ SELECT (SELECT count(*) FROM processes) AS all_processes, (SELECT count(*) FROM 
 
 def update_rack(cur: Cursor, rack: str) -> None:
     """rackd is `running` only if connected to every process of every region; a dead region counts (maas-facts §5)."""
+    # Of two transactions that judge the same rack one must run again, or each would miss what the other wrote.
+    cur.execute("UPDATE maasserver_node SET updated = clock_timestamp() WHERE system_id = %s", (rack,))
     cur.execute(RACK_CONNECTIONS, (rack,))
     row = one(cur)
     if row["mine"] == 0:

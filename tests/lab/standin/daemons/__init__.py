@@ -1,0 +1,1 @@
+"""The daemons of the MAAS stand-in, against a real PostgreSQL, each host in its own network namespace."""

@@ -1,0 +1,58 @@
+"""A bridge and network namespaces of our own, so that each host has its own interfaces and ports."""
+
+import os
+import secrets
+import subprocess
+
+
+def ip(*args: str) -> str:
+    """Run `ip ARGS`; its output. Raises subprocess.CalledProcessError."""
+    return subprocess.run(["ip", *args], check=True, capture_output=True, text=True).stdout
+
+
+class Network:
+    """A /24 of 198.18.0.0/15 on a bridge; `.1` is this machine, where PostgreSQL and the test live."""
+
+    def __init__(self) -> None:
+        number = secrets.randbelow(2 * 254)
+        self.prefix = f"198.{18 + number // 254}.{1 + number % 254}"
+        self._tag = f"{os.getpid() % 100000}{secrets.token_hex(1)}"
+        self.bridge = f"sb{self._tag}"
+        self._namespaces: list[str] = []
+        ip("link", "add", self.bridge, "type", "bridge")
+        ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
+        ip("link", "set", self.bridge, "up")
+
+    @property
+    def gateway(self) -> str:
+        """This machine's address on the bridge."""
+        return f"{self.prefix}.1"
+
+    @property
+    def cidr(self) -> str:
+        """The whole network."""
+        return f"{self.prefix}.0/24"
+
+    def address(self, number: int) -> str:
+        """Host number's address."""
+        return f"{self.prefix}.{number}"
+
+    def add(self, number: int) -> str:
+        """A namespace with an interface `eth0` that has host number's address; the namespace's name."""
+        name = f"{self.bridge}-{number}"
+        ip("netns", "add", name)
+        self._namespaces.append(name)
+        outside = f"s{self._tag}v{number}"
+        ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
+        ip("link", "set", outside, "master", self.bridge, "up")
+        ip("-n", name, "link", "set", "lo", "up")
+        ip("-n", name, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+        ip("-n", name, "link", "set", "eth0", "up")
+        ip("-n", name, "route", "add", "default", "via", self.gateway)
+        return name
+
+    def remove(self) -> None:
+        """Everything, in the reverse order."""
+        for name in self._namespaces:
+            ip("netns", "del", name)
+        ip("link", "del", self.bridge)
