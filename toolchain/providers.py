@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -52,11 +52,22 @@ class Providers:
         """
         if official:
             try:
-                return self._cache.make("home", self.key(True), lambda home: self._download(engine, home))
+                return self._home(self.key(True), lambda home: self._download(engine, home))
             except ToolchainError as error:
                 say(f"{error}")
                 say("going on with the bundled plugins, which leave the same state")
-        return self._cache.make("home", self.key(False), lambda home: self._bundle(engine, home))
+        return self._home(self.key(False), lambda home: self._bundle(engine, home))
+
+    def _home(self, key: str, fill: Callable[[Path], None]) -> Path:
+        """A PULUMI_HOME of its own; which stack is selected is remembered for all of them."""
+        remembered = self._cache.root / "workspaces"
+        remembered.mkdir(exist_ok=True)
+
+        def furnish(home: Path) -> None:
+            (home / "workspaces").symlink_to(remembered)
+            fill(home)
+
+        return self._cache.make("home", key, furnish)
 
     def _download(self, engine: Path, home: Path) -> None:
         for name, version in versions.PLUGINS.items():
@@ -65,9 +76,6 @@ class Providers:
     def _bundle(self, engine: Path, home: Path) -> None:
         with self._cache.workspace("plugins") as work:
             for name, version in versions.PLUGINS.items():
-                if not (self._sources / name / "__main__.py").exists():  # TODO: until all three are in
-                    say(f"toolchain/plugins/{name} is not there yet")
-                    continue
                 pack(self._sources, name, work / name)
                 self._plugin_install(engine, home, name, version, "--file", str(work / name))
 
