@@ -1,0 +1,1 @@
+"""The command plugin: remote.Command as pulumi-command 1.2.1 has it."""
