@@ -33,8 +33,8 @@ Name = Annotated[
     str, typer.Option("--name", help="Which lab; each has its own folder .lab/NAME, bridge and addresses.")
 ]
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="A host of the lab, e.g. region1.")]
-Command = Annotated[list[str], typer.Argument(metavar="CMD...", help="The command and its arguments, after --.")]
-OptionalCommand = Annotated[list[str] | None, typer.Argument(metavar="[CMD...]", help="A command instead, after --.")]
+Command = Annotated[list[str], typer.Argument(metavar="CMD", help="The command and its arguments, after --.")]
+OptionalCommand = Annotated[list[str] | None, typer.Argument(metavar="CMD", help="A command instead, after --.")]
 
 _STATE_COLOURS = {"running": "green", "off": "red"}
 

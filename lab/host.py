@@ -124,12 +124,16 @@ class Host:
         """`systemctl reboot`, and wait until the host is ready again. Raises LabError."""
         before = self.leader_pid()
         subprocess.run(self.exec_argv(["systemctl", "reboot"]), capture_output=True, check=False)
-        deadline = time.monotonic() + timeout
-        while Path(f"/proc/{before}").exists():
-            if time.monotonic() > deadline:
-                raise LabError(f"{self.name} does not go down for its reboot (console: {self.console})")
-            time.sleep(0.02)
+        self.wait_gone(before, timeout)
         self.wait_ready(timeout)
+
+    def wait_gone(self, leader: int, timeout: float = READY_SECONDS) -> None:
+        """Wait until the host's earlier PID 1 has ended. Raises LabError."""
+        deadline = time.monotonic() + timeout
+        while Path(f"/proc/{leader}").exists():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not go down (console: {self.console})")
+            time.sleep(0.02)
 
     def renew(self) -> None:
         """Put the disk back to the pristine base. The host keeps its SSH keys. It must be off."""

@@ -59,7 +59,7 @@ def base_image(release: Release) -> Path:
             dict(main.options).get("signed-by", ""),
             str(configuration),
         )
-        what = f"building the base image ({release.distribution} {release.codename})"
+        what = f"building the base image ({release.distribution} {release.codename} from {main.uri})"
         run_private(what, "build-base.sh", arguments, "base", lock)
         shutil.rmtree(configuration)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from lab.inventory import Place
 from lab.processes import read_record, start_recorded
 
 _SOCKET_PATH_MAX = 107  # sockaddr_un's path without its final zero
+_AGENT_SECONDS = 10.0
 
 
 def ensure_key(path: Path, comment: str) -> Path:
@@ -31,35 +33,47 @@ def ensure_key(path: Path, comment: str) -> Path:
     return path
 
 
-def agent_runs(place: Place) -> bool:
-    """Whether the lab's own agent lives and listens."""
-    record = read_record(_record(place))
-    return record is not None and record.alive() and place.agent_socket.exists()
-
-
 def ensure_agent(place: Place, lock: int) -> bool:
-    """Start the lab's ssh-agent with the deploy key in it; True if it had to. Raises LabError."""
+    """Start the lab's ssh-agent with the deploy key in it, or what is missing of that; True if it had to.
+
+    Raises LabError where the folder is too deep for a socket, or the agent doesn't start.
+    """
     if len(str(place.agent_socket)) > _SOCKET_PATH_MAX:
         raise LabError(f"the folder {place.folder} is too deep for the agent's socket ({_SOCKET_PATH_MAX} characters)")
-    if agent_runs(place):
+    if _listens(place.agent_socket) and _ssh_add(place, "-l").returncode == 0:
         return False
+    if not _listens(place.agent_socket):
+        _start_agent(place, lock)
+    added = _ssh_add(place, "-q", str(place.deploy_key))
+    if added.returncode != 0:
+        raise LabError(f"ssh-add: {added.stderr.strip()}")
+    return True
+
+
+def _start_agent(place: Place, lock: int) -> None:
     stop_agent(place)
     log = place.folder / "run" / "ssh-agent.log"
     log.parent.mkdir(exist_ok=True)
-    argv = ["ssh-agent", "-D", "-a", str(place.agent_socket)]
-    start_recorded(argv, _record(place), lock, log)
-    deadline = time.monotonic() + 10
-    while not place.agent_socket.exists():
+    start_recorded(["ssh-agent", "-D", "-a", str(place.agent_socket)], _record(place), lock, log)
+    deadline = time.monotonic() + _AGENT_SECONDS
+    while not _listens(place.agent_socket):
         if time.monotonic() > deadline:
-            raise LabError(f"ssh-agent did not make its socket; see {log}")
+            raise LabError(f"ssh-agent does not listen at {place.agent_socket}; see {log}")
         time.sleep(0.005)
-    environment = os.environ | {"SSH_AUTH_SOCK": str(place.agent_socket)}
-    found = subprocess.run(
-        ["ssh-add", "-q", str(place.deploy_key)], env=environment, capture_output=True, text=True, check=False
-    )
-    if found.returncode != 0:
-        raise LabError(f"ssh-add: {found.stderr.strip()}")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
     return True
+
+
+def _ssh_add(place: Place, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"SSH_AUTH_SOCK": str(place.agent_socket)}
+    return subprocess.run(["ssh-add", *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
 def stop_agent(place: Place) -> None:

@@ -38,7 +38,7 @@ def owns_bridge(place: Place) -> bool:
 
 
 def ensure_bridge(place: Place, shape: Shape) -> bool:
-    """Make the bridge, or what is missing of it; True if it had to. Raises LabError where the name is another's."""
+    """Make the bridge, or what is missing of it; True if it had to. Raises LabError where another has name or network."""
     bridge = place.bridge
     if bridge_exists(place) and not owns_bridge(place):
         raise LabError(
@@ -50,6 +50,7 @@ def ensure_bridge(place: Place, shape: Shape) -> bool:
     if ready:
         return False
     if not bridge_exists(place):
+        check_network(place, shape.network)
         # The MAC address marks it as ours from its first moment: a killed `lab up` leaves no bridge that nobody owns.
         _ip("link", "add", "name", bridge, "address", place.bridge_mac, "type", "bridge")
     _ip("address", "replace", address, "dev", bridge)
@@ -72,7 +73,7 @@ def remove_bridge(place: Place) -> None:
 
 
 def _is_up_with(bridge: str, address: str) -> bool:
-    (link,) = json.loads(_ip("-json", "-4", "address", "show", "dev", bridge))
+    (link,) = json.loads(_ip("-json", "address", "show", "dev", bridge))
     has = any(f"{found['local']}/{found['prefixlen']}" == address for found in link.get("addr_info", []))
     return has and "UP" in link["flags"]
 

@@ -1,0 +1,77 @@
+"""What a lab could leave behind on the machine, looked for in the kernel's own lists."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.inventory import Place
+from lab.network import check_network
+
+
+def traces(place: Place) -> list[str]:
+    """Processes, mounts in any namespace, links and cgroups of the lab, and its folder; empty after `lab down`."""
+    prefix = place.machine("")
+    found = [f"folder {place.folder}"] if place.folder.exists() else []
+    found += [f"link {link}" for link in links_of(place)]
+    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").rglob(f"{prefix}*")]
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            found += _of_process(process, str(place.folder), prefix)
+    return found
+
+
+def links_of(place: Place) -> list[str]:
+    """The bridge and every link in it."""
+    shown = subprocess.run(["ip", "-json", "link", "show"], capture_output=True, text=True, check=True)
+    links = json.loads(shown.stdout)
+    return [link["ifname"] for link in links if place.bridge in (link["ifname"], link.get("master"))]
+
+
+def link_names() -> set[str]:
+    """Every link of the machine."""
+    return {link.name for link in Path("/sys/class/net").iterdir()}
+
+
+def network_namespaces() -> set[int]:
+    """Inode numbers of the network namespaces that have a process."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                found.add((process / "ns/net").stat().st_ino)
+            except OSError:  # ended, or the machine's own guarded processes
+                continue
+    return found
+
+
+def free_network() -> IPv4Network:
+    """A /24 of 198.18.0.0/15 that this machine doesn't use; where to begin differs from one test run to the next."""
+    place = Place("none", Path("/nonexistent"))
+    candidates = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
+    start = os.getpid() * 7 % len(candidates)
+    for network in candidates[start:] + candidates[:start]:
+        try:
+            check_network(place, network)
+        except LabError:
+            continue
+        return network
+    raise AssertionError("every /24 of 198.18.0.0/15 is in use")
+
+
+def _of_process(process: Path, folder: str, prefix: str) -> list[str]:
+    try:
+        command = (process / "cmdline").read_text()
+        mounts = (process / "mountinfo").read_text()
+    except OSError:  # it ended while we looked
+        return []
+    found = []
+    if folder in command or prefix in command:
+        found.append(f"process {process.name}: {command[:200]!r}")
+    if folder in mounts:
+        found.append(f"mounts of process {process.name}")
+    return found
