@@ -86,20 +86,17 @@ class Transaction:
         if concerns_systemd(changes):
             self._commands.run("systemctl", "daemon-reload", timeout=120)
 
-    def original_name(self, path: str) -> str:
-        """Name under which the previous file at `path` is kept for removal; empty if there was none."""
-        for index, touched in enumerate(self._journal.files):
-            if touched.path == path:
-                return f"{self.identity}-{index}" if touched.existed else ""
-        return ""
-
     def keep_original(self, path: str) -> str:
         """Keep a copy of the file that was at `path` before this transaction; its name, or empty if there was none."""
-        name = self.original_name(path)
-        before = disk.kept(self._paths.at(path))
-        if name and disk.exists(before):
-            self._paths.originals.mkdir(exist_ok=True, mode=0o700)
-            disk.copy_aside(before, self._paths.originals / name)
+        target = self._paths.at(path)
+        touched = next((file for file in self._journal.files if file.path == path), None)
+        # A file that already was as it should be hasn't been touched: it is its own original.
+        before = disk.kept(target) if touched else target
+        if touched and not touched.existed:
+            return ""
+        name = f"{self.identity}-{disk.sha256(path.encode())[:16]}"
+        self._paths.originals.mkdir(exist_ok=True, mode=0o700)
+        disk.copy_aside(before, self._paths.originals / name)
         return name
 
     def close(self) -> None:
