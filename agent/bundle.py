@@ -163,7 +163,7 @@ class Bundle:
             raw = json.loads(text)
         except json.JSONDecodeError as error:
             raise BundleError(f"the bundle is no JSON: {error.msg} at character {error.pos}") from None
-        if not isinstance(raw, dict) or raw.get("role") not in SETTINGS:
+        if not isinstance(raw, dict) or raw.get("role") not in list(SETTINGS):
             raise BundleError(f"the bundle's role is none of {', '.join(SETTINGS)}")
         role = raw.pop("role")
         settings = read_typed(SETTINGS[role], raw.pop("settings", None), "settings")
