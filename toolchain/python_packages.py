@@ -19,6 +19,8 @@ INDEX_REMEDY: Final = "is the Python package index reachable? UV_DEFAULT_INDEX a
 PINNED: Final = ("--quiet", "--only-binary=:all:", "--require-hashes", "-r")
 """Options of both pip and uv to install what a file pins, and nothing else."""
 
+PYTHON_REMEDY: Final = "install Python 3.11 or newer and name it: make setup PYTHON=python3.11"
+
 ROOT_CERTIFICATES: Final = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -111,7 +113,8 @@ class PythonPackages:
         """
         checkout = self._checkout
         if not _answers(checkout.python):
-            self._uv_run("venv", "--quiet", "--clear", "--python", base_python(), str(checkout.venv))
+            options = ("--quiet", "--clear", "--python", base_python())
+            self._uv_run("venv", *options, str(checkout.venv), remedy=PYTHON_REMEDY)
         locked = digest(checkout.lock.read_bytes())
         if _stamp(checkout.venv, "locked") != locked:
             _clear(checkout.venv, "locked", "project")
@@ -143,14 +146,14 @@ class PythonPackages:
     def _target(self) -> tuple[str, str]:
         return "--python", str(self._checkout.python)
 
-    def _uv_run(self, *arguments: str) -> None:
+    def _uv_run(self, *arguments: str, remedy: str = INDEX_REMEDY) -> None:
         # Not the environment that the caller may be in: `--python` alone says where to.
         env = {name: value for name, value in trusting().items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
         shown = " ".join(arguments[:2] if arguments[0] == "pip" else arguments[:1])
         self._commands.run(
             [self.uv(), *arguments],
             doing=f"the project's Python packages (uv {shown})",
-            remedy=INDEX_REMEDY,
+            remedy=remedy,
             env=env,
             cwd=self._checkout.root,
         )
