@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.apply import apply, sweep_originals
 from agent.bundle import Bundle, BundleError
 from agent.commands import Commands
-from agent.disk import remove_tree
+from agent.disk import STAGED_SUFFIX, remove_tree
 from agent.lock import locked
 from agent.machine import Machine
 from agent.masking import Masker
@@ -90,8 +90,8 @@ def _without_bundle(arguments: list[str], paths: Paths) -> int:
 def _recover(paths: Paths, commands: Commands, report: Report) -> None:
     """Finish or undo what a crash interrupted."""
     records = Records(paths)
-    for folder in paths.state.glob("pgpass-*"):
-        remove_tree(folder)
+    for leftover in (*paths.state.glob("pgpass-*"), *paths.state.rglob(f".*{STAGED_SUFFIX}")):
+        remove_tree(leftover)
     Packages(paths, commands, report).recover()
     if recover(paths, commands, report, records):
         sweep_originals(paths, records)

@@ -74,13 +74,12 @@ def prepare(machine: FakeHost) -> None:
 
 def run(machine: FakeHost, command: str, bundle: Bundle | None, trace: Trace | None = None) -> int:
     """Run the agent in a forked process; its exit code, or minus the signal that ended it."""
-    reader, writer = os.pipe()
+    given = machine.outside / "given.json"
+    given.write_text(bundle.to_json() if bundle else "")
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
-            os.close(writer)
-            os.dup2(reader, 0)
-            sys.stdin = os.fdopen(0)
+            sys.stdin = given.open()
             log = os.open(machine.outside / "agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(log, 1)
             os.dup2(log, 2)
@@ -90,9 +89,6 @@ def run(machine: FakeHost, command: str, bundle: Bundle | None, trace: Trace | N
             sys.settrace(None)
             os._exit(code)
         os._exit(70)
-    os.close(reader)
-    os.write(writer, bundle.to_json().encode() if bundle else b"")
-    os.close(writer)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
