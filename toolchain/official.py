@@ -32,14 +32,14 @@ def on_path(environ: Mapping[str, str], cache: Cache) -> Path | None:
         binary = Path(found).resolve()
         if not (binary.parent / LANGUAGE_HOST).exists():
             continue
-        if new_enough(version_of(binary)):
+        if new_enough(version_of(binary, cache.scratch)):
             return binary.parent
     return None
 
 
-def version_of(engine: Path) -> str:
-    """What `pulumi version` prints; empty when it doesn't run."""
-    quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+def version_of(engine: Path, home: Path) -> str:
+    """What `pulumi version` prints; empty when it doesn't run. Each run leaves a log in its PULUMI_HOME."""
+    quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_HOME": str(home)}
     try:
         done = subprocess.run(
             [engine, "version"], capture_output=True, text=True, timeout=ANSWER_WITHIN, env=quiet, check=False

@@ -46,7 +46,7 @@ class Setup:
             if record is None:
                 record = self._make()
                 self._checkout.save(record)
-        version = official.version_of(Path(record.engine) / official.ENGINE)
+        version = official.version_of(Path(record.engine) / official.ENGINE, Path(record.home))
         kind = "official" if record.downloads else "bundled"
         say(f"ready: pulumi {version}, {kind} plugins ({duration(time.monotonic() - started)})")
         return record
