@@ -49,9 +49,10 @@ class Description(TypedDict):
 
 
 def describe(resources: Iterable[Resource], request: Request) -> Description:
-    """The document for a client that reached us by the request's Host."""
+    """The document for a client; scheme and host are those that nginx saw (maas-facts §8)."""
     scheme = request.headers.get("x-forwarded-proto", "http")
-    base = f"{scheme}://{request.headers.get('host', 'localhost:5240')}"
+    host = request.headers.get("x-forwarded-host") or request.headers.get("host", "localhost:5240")
+    base = f"{scheme}://{host}"
     described = [_resource(resource, base) for resource in sorted(resources, key=lambda r: r.name)]
     digest = hashlib.sha1(json.dumps([r["name"] for r in described]).encode(), usedforsecurity=False).hexdigest()
     return Description(doc="MAAS API", hash=digest, resources=described)

@@ -35,11 +35,8 @@ class Host:
     config: RegionConfig
     knobs: Knobs
     paths: Paths
-
-    @property
-    def application_name(self) -> str:
-        """Of PostgreSQL connections: `maas-regiond-<maas_id>` (maas-facts §7)."""
-        return f"maas-regiond-{read_text(self.paths.maas_id) or NO_ID}"
+    application_name: str
+    """Of PostgreSQL connections: `maas-regiond-<maas_id>` with the id at the process's start (maas-facts §7)."""
 
     def listener(self, *channels: str) -> psycopg2.extensions.connection:
         """The tenth connection: it LISTENs, in autocommit. Raises psycopg2.OperationalError."""
@@ -57,7 +54,8 @@ def read_host(paths: Paths) -> Host:
         settings = config.read_region_for_server(paths.regiond_conf)
     except (OSError, config.Invalid, TypeError) as error:
         raise StartError(IMPROPERLY_CONFIGURED) from error
-    return Host(settings, knobs.read(paths.standin_conf), paths)
+    name = f"maas-regiond-{read_text(paths.maas_id) or NO_ID}"
+    return Host(settings, knobs.read(paths.standin_conf), paths, name)
 
 
 def hostname() -> str:

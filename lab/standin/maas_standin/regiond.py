@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import FrameType
 
@@ -47,7 +48,7 @@ class Master:
             return 0
         host, system_id = started
         pool = Pool(host.config, host.application_name, keep=LIMIT)
-        services.start_region_units(host)
+        threading.Thread(target=services.start_region_units, args=(host,), daemon=True).start()
         self._sleep(host.knobs.region_start_s)
         self._supervise(host, system_id, pool)
         self._stop_workers(host)

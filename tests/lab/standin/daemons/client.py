@@ -28,7 +28,7 @@ class Client:
     def __init__(self, url: str, key: str | None = None) -> None:
         parts = urlsplit(url)
         self._host, self._port, self._base = parts.hostname or "", parts.port or 80, parts.path
-        self._key = key
+        self.key = key
 
     def get(self, path: str, **signing: object) -> Answer:
         """GET below /MAAS/api/2.0/."""
@@ -48,7 +48,7 @@ class Client:
 
     def request(self, method: str, path: str, form: dict[str, object] | None, **signing: object) -> Answer:
         """Any request; `signing` overrides the nonce or the timestamp."""
-        headers = {} if self._key is None else {"Authorization": sign(self._key, **signing)}
+        headers = {} if self.key is None else {"Authorization": sign(self.key, **signing)}
         body = None
         if form is not None:
             body = urlencode(form)

@@ -47,11 +47,12 @@ class Machine:
         self.paths = Paths(folder / name)
         for needed in (self.paths.state, self.paths.logs, self.paths.regiond_conf.parent):
             needed.mkdir(parents=True)
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self._systemctl = self.paths.root / "systemctl"
         script = f'#!/bin/sh\nexec {sys.executable} {REPOSITORY}/tests/lab/standin/daemons/fake_systemctl.py "$@"\n'
         self._systemctl.write_text(script)
         self._systemctl.chmod(0o755)
+        self._package = REPOSITORY / "lab/standin"
         self.configure()
 
     @property
@@ -82,11 +83,25 @@ class Machine:
         if secret is not None:
             self.paths.secret.write_text(secret)
 
-    def run(self, module: str, *args: str) -> subprocess.Popen[bytes]:
-        """Start `python -m MODULE ARGS` on this host, in a process group of its own."""
+    def claim(self, minor: tuple[int, int]) -> None:
+        """Be another MAAS: run a copy of the package with the version file that a build would write."""
+        copy = self.paths.root / "package"
+        shutil.copytree(REPOSITORY / "lab/standin/maas_standin", copy / "maas_standin")
+        short = f"{minor[0]}.{minor[1]}.1"
+        version = f'LONG = "{short}-1-g.abcdef012"\nSHORT = "{short}"\nMINOR = {minor}\n'
+        (copy / "maas_standin/version.py").write_text(version)
+        self._package = copy
+
+    def run(self, module: str, *args: str, privileged: bool = True) -> subprocess.Popen[bytes]:
+        """Start `python -m MODULE ARGS` on this host, in a process group of its own.
+
+        Without privileges it is still root, but one that permissions of files apply to.
+        """
         inside = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', self.name]
-        command = ["ip", "netns", "exec", self.namespace, *inside, sys.executable, "-m", module, *args]
-        path = f"{REPOSITORY}/lab/standin:{REPOSITORY}"
+        become = [] if privileged else ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        program = [sys.executable, "-m", module, *args]
+        command = ["ip", "netns", "exec", self.namespace, *inside, *become, *program]
+        path = f"{self._package}:{REPOSITORY}"
         with (self.paths.root / "output").open("ab") as output:
             process = subprocess.Popen(
                 command,
@@ -95,12 +110,12 @@ class Machine:
                 stderr=output,
                 start_new_session=True,
             )
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
-    def regiond(self) -> subprocess.Popen[bytes]:
+    def regiond(self, privileged: bool = True) -> subprocess.Popen[bytes]:
         """Start regiond."""
-        return self.run("maas_standin.regiond")
+        return self.run("maas_standin.regiond", privileged=privileged)
 
     def rackd(self) -> subprocess.Popen[bytes]:
         """Start rackd; the unit would have removed a leftover socket."""
@@ -142,7 +157,7 @@ class Machine:
     def clean_up(self) -> None:
         """End what was started here, by id."""
         self.tell()
-        for process in self._processes:
+        for process in self.processes:
             kill(process)
         pid = self.dhcpd_pid()
         if pid is not None:

@@ -52,7 +52,8 @@ class Network:
         return name
 
     def remove(self) -> None:
-        """Everything, in the reverse order."""
-        for name in self._namespaces:
-            ip("netns", "del", name)
+        """Everything; the kernel takes its time for a namespace, so all at once."""
+        removals = [subprocess.Popen(["ip", "netns", "del", name]) for name in self._namespaces]
+        for removal in removals:
+            removal.wait()
         ip("link", "del", self.bridge)

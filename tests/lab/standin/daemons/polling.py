@@ -21,7 +21,7 @@ def eventually(look: Callable[[], T], what: str, deadline_s: float = DEADLINE_S)
         time.sleep(0.1)
 
 
-def becomes(look: Callable[[], T], expected: T, what: str, deadline_s: float = DEADLINE_S) -> None:
+def becomes(look: Callable[[], object], expected: object, what: str, deadline_s: float = DEADLINE_S) -> None:
     """Wait until `look` gives the expected value. Raises AssertionError after the deadline, with the last value."""
     end = time.monotonic() + deadline_s
     while (seen := look()) != expected:
