@@ -7,12 +7,27 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from agent.apply import apply
 from agent.bundle import Bundle
+from agent.commands import Commands
+from agent.lock import locked
+from agent.machine import Machine
+from agent.masking import Masker
+from agent.packages import Packages
+from agent.paths import Paths
+from agent.records import Records
+from agent.remove import remove
+from agent.report import Report
+from agent.units import Units
+from agent.verify import verify
+from tests.agent.fake_maas import FakeMaas
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -171,3 +186,52 @@ def new_host(folder: Path) -> FakeHost:
 def machine(tmp_path: Path) -> FakeHost:
     """A host of this test's own."""
     return new_host(tmp_path)
+
+
+class Local:
+    """The agent inside the test's own process, for roles whose deadlines or addresses a test replaces."""
+
+    def __init__(self, machine: FakeHost) -> None:
+        self.machine = machine
+        self.paths = Paths(machine.root)
+
+    def apply(self, bundle: Bundle) -> dict[str, object]:
+        """Apply; raises what the command line would print."""
+        with self._ready(bundle) as (report, commands):
+            return apply(self.paths, report, commands, bundle)
+
+    def remove(self, bundle: Bundle) -> None:
+        """Remove; raises what the command line would print."""
+        with self._ready(bundle) as (report, commands):
+            remove(self.paths, report, commands, bundle)
+
+    def differences(self) -> list[str]:
+        """What `verify` finds."""
+        report = Report("h1", Masker())
+        commands = Commands(report)
+        units = Units(commands, report, lambda name, before, verb: None)
+        machine = Machine(self.paths, report, commands, units, Packages(self.paths, commands, report))
+        return [difference.text for difference in verify(machine, Records(self.paths).all())]
+
+    @contextmanager
+    def _ready(self, bundle: Bundle) -> Iterator[tuple[Report, Commands]]:
+        report = Report(bundle.host, Masker(bundle.secrets.values()))
+        with locked(self.paths, report) as descriptor:
+            yield report, Commands(report, descriptor)
+
+
+@pytest.fixture
+def local(machine: FakeHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Local:
+    """The agent in this process, on `machine`."""
+    monkeypatch.setenv("PATH", machine.environment["PATH"])
+    return Local(machine)
+
+
+@pytest.fixture
+def maas() -> Iterator[FakeMaas]:
+    """MAAS with three racks."""
+    fake = FakeMaas()
+    for rack in ("aaa", "bbb", "ccc"):
+        fake.add_rack(rack)
+    yield fake
+    fake.close()

@@ -179,10 +179,6 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(401, "Unrecognised signature: method=GET op=None")
         shown = (given["oauth_consumer_key"], given["oauth_token"], given["oauth_signature"])
         if shown != (consumer, token, f"%26{secret}"):
-            consumer,
-            token,
-            f"%26{secret}",
-        ):
             raise Refusal(401, "Authorization Error: Invalid API key.")
         if given["oauth_nonce"] in self.maas.nonces:
             raise Refusal(401, f"Authorization Error: 'Nonce already used: {given['oauth_nonce']}'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,15 +10,6 @@ from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, Vlan, authorization, event_loops, explain
 from agent.roles.dhcp import set_vlan
 from tests.agent.fake_maas import KEY, FakeMaas
-
-
-@pytest.fixture
-def maas() -> Iterator[FakeMaas]:
-    fake = FakeMaas()
-    for rack in ("aaa", "bbb", "ccc"):
-        fake.add_rack(rack)
-    yield fake
-    fake.close()
 
 
 def dead_url() -> str:
