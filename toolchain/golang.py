@@ -20,7 +20,7 @@ from toolchain.official import ENGINE, LANGUAGE_HOST, LANGUAGE_HOST_SCRIPT
 PKG: Final = "github.com/pulumi/pulumi/pkg/v3"
 SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
 LINKED: Final = f"-s -w -X {SDK}/go/common/version.Version=v{versions.ENGINE}"
-FLAGS: Final = ("-mod=readonly", "-modcacherw", "-buildvcs=false", "-trimpath")
+FLAGS: Final = ("-mod=readonly", "-buildvcs=false", "-trimpath")
 PROXY_REMEDY: Final = "is the Go module proxy reachable? GOPROXY names another one"
 
 
@@ -74,18 +74,23 @@ def build(checkout: Checkout, cache: Cache, commands: Commands, go_from_pypi: Ca
     Raises:
         ToolchainError: no Go, no module proxy, no space.
     """
+    engine, language_host = modules(checkout)
+    key = build_key(checkout)
+    if cache.entry("engine", key).is_dir():
+        return cache.entry("engine", key)
+    own = go_on_path(max(engine.needs, language_host.needs))
+    go = own or go_from_pypi()
+    with cache.workspace("go") as temporary:
+        # The operator's own Go keeps what it downloads and compiles where it always does; ours leaves nothing.
+        env = {**go_environment(go, temporary), **({} if own else private_caches(temporary))}
 
-    def fill(work: Path) -> None:
-        engine, language_host = modules(checkout)
-        go = go_on_path(max(engine.needs, language_host.needs)) or go_from_pypi()
-        with cache.workspace("go") as caches:
-            env = go_environment(go, caches)
+        def fill(work: Path) -> None:
             for module in (engine, language_host):
                 compile_module(module, go, env, work, commands)
             shutil.copy(script_of(language_host, go, env, commands), work / LANGUAGE_HOST_SCRIPT)
             (work / LANGUAGE_HOST_SCRIPT).chmod(0o755)
 
-    return cache.make("engine", build_key(checkout), fill)
+        return cache.make("engine", key, fill)
 
 
 def go_on_path(needed: tuple[int, ...]) -> Path | None:
@@ -103,15 +108,11 @@ def go_on_path(needed: tuple[int, ...]) -> Path | None:
     return Path(found) if version and versions.as_numbers(version[1]) >= needed else None
 
 
-def go_environment(go: Path, caches: Path) -> Mapping[str, str]:
-    """Environment for this Go, with its caches in a folder of ours unless the operator names their own."""
+def go_environment(go: Path, temporary: Path) -> dict[str, str]:
+    """Environment in which this Go builds the same thing everywhere."""
     # A GOROOT left over from another Go would mix two compilers.
     inherited = {name: value for name, value in os.environ.items() if name != "GOROOT"}
-    temporary = caches / "tmp"
-    temporary.mkdir()
     return {
-        "GOCACHE": str(caches / "build"),
-        "GOMODCACHE": str(caches / "modules"),
         **inherited,
         "PATH": f"{go.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "CGO_ENABLED": "0",
@@ -119,6 +120,15 @@ def go_environment(go: Path, caches: Path) -> Mapping[str, str]:
         "GOWORK": "off",
         "GOFLAGS": "",
         "GOTMPDIR": str(temporary),
+    }
+
+
+def private_caches(folder: Path) -> dict[str, str]:
+    """Variables that keep Go's caches in a folder that can be removed afterwards."""
+    return {
+        "GOCACHE": str(folder / "build"),
+        "GOMODCACHE": str(folder / "modules"),
+        "GOFLAGS": "-modcacherw",
     }
 
 

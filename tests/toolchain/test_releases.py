@@ -176,7 +176,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.lab
 def test_full_disk_leaves_nothing_and_says_so(sandbox: Sandbox, tiny_disk: Path) -> None:
-    sandbox.go('mkdir -p "$GOCACHE"; dd if=/dev/zero of="$GOCACHE/x" bs=64k count=9')
+    sandbox.go('dd if=/dev/zero of="$GOTMPDIR/x" bs=64k count=9')
     sandbox.environ["XDG_CACHE_HOME"] = str(tiny_disk)
     done = sandbox.run()
     assert done.returncode == 1
