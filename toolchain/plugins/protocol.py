@@ -114,14 +114,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
 
-async def _parent_gone() -> None:
+async def _gone(parent: int) -> None:
     """Return when the process that started this one is gone (an engine that was killed cannot tell us)."""
-    parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(SECONDS_BETWEEN_PARENT_CHECKS)
 
 
-async def _serve(make: Callable[[EngineLog], Provider], engine_address: str) -> None:
+async def _serve(make: Callable[[EngineLog], Provider], engine_address: str, parent: int) -> None:
     limits = [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -133,7 +132,7 @@ async def _serve(make: Callable[[EngineLog], Provider], engine_address: str) -> 
     await server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    stopped = asyncio.ensure_future(_parent_gone())
+    stopped = asyncio.ensure_future(_gone(parent))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.cancel)
     with contextlib.suppress(asyncio.CancelledError):
@@ -151,5 +150,5 @@ def main(make: Callable[[EngineLog], Provider], arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("this is a Pulumi provider plugin, to be started by pulumi with the address of its engine\n")
         return 2
-    asyncio.run(_serve(make, arguments[0]))
+    asyncio.run(_serve(make, arguments[0], os.getppid()))
     return 0

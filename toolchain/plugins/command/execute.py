@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WINDOW_BYTES = 2 * 1024 * 1024
 PACKET_BYTES = 32 * 1024
 SECONDS_AFTER_TERM = 3.0
+# both sessions are children of one sshd process, and each leads a process group
+TERMINATE = 'for p in $(cat /proc/$PPID/task/*/children); do [ "$p" = $$ ] || kill -TERM -- "-$p"; done'
 REFUSED = (
     "Unable to set '{}'. This only works if your SSH server is configured to accept\n\tthese variables via AcceptEnv. "
     "Alternatively, if a Bash-like shell runs the command on the remote host, you could\n\tprefix the command itself "
@@ -116,17 +118,24 @@ async def execute(
     try:
         await asyncio.shield(session.closed)
     except asyncio.CancelledError:
-        await _terminate(channel, session)
+        await _terminate(connection, channel, session)
         raise
     await output.logged()
     if ending := _ending(channel):
         raise PluginError(f"{ending}: running {quoted(command.shown)}:\n{output.interleaved()}")
 
 
-async def _terminate(channel: _Channel, session: _Session) -> None:
+async def _terminate(connection: asyncssh.SSHClientConnection, channel: _Channel, session: _Session) -> None:
+    """Send the command SIGTERM and give it a moment to end.
+
+    sshd takes SSH's own signal request only for users other than root, so a second session does it.
+    """
     with contextlib.suppress(OSError, TimeoutError):  # OSError: the channel is closed
-        channel.send_signal("TERM")
         async with asyncio.timeout(SECONDS_AFTER_TERM):
+            try:
+                await connection.run(TERMINATE, check=False)
+            except asyncssh.Error:
+                channel.send_signal("TERM")
             await session.closed
 
 
