@@ -16,6 +16,7 @@ from toolchain.checkout import Checkout
 from toolchain.commands import Commands
 from toolchain.errors import ToolchainError
 from toolchain.official import ENGINE, LANGUAGE_HOST, LANGUAGE_HOST_SCRIPT
+from toolchain.progress import say
 
 PKG: Final = "github.com/pulumi/pulumi/pkg/v3"
 SDK: Final = "github.com/pulumi/pulumi/sdk/v3"
@@ -78,6 +79,7 @@ def build(checkout: Checkout, cache: Cache, commands: Commands, go_from_pypi: Ca
     key = build_key(checkout)
     if cache.entry("engine", key).is_dir():
         return cache.entry("engine", key)
+    say(f"no pulumi {versions.ENGINE} can be downloaded here; building it from Go modules")
     own = go_on_path(max(engine.needs, language_host.needs))
     go = own or go_from_pypi()
     with cache.workspace("go") as temporary:

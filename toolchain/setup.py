@@ -91,5 +91,4 @@ class Setup:
                 return self._releases.engine(self._cache)
             except DownloadError as error:
                 say(f"{error}")
-        say(f"no pulumi {versions.ENGINE} to download here; using one built from Go modules")
         return golang.build(self._checkout, self._cache, self._commands, self._packages.go)
