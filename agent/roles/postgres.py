@@ -67,7 +67,7 @@ class Postgres(Role):
         self._swapped = time.time()
         self.work.report.step("check the PostgreSQL configuration")
         server = f"/usr/lib/postgresql/{self.settings.version}/bin/postgres"
-        config = f"config_file=/etc/postgresql/{self.settings.version}/main/postgresql.conf"
+        config = f"config_file={self.work.paths.at(f'/etc/postgresql/{self.settings.version}/main/postgresql.conf')}"
         argv = ("runuser", "-u", "postgres", "--", server, "-C", "max_connections", "-c", config)
         done = self.work.commands.run(*argv, check=False)
         if done.code != 0:

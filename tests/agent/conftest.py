@@ -221,10 +221,11 @@ class Local:
 
 
 @pytest.fixture
-def local(machine: FakeHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Local:
-    """The agent in this process, on `machine`."""
+def local(machine: FakeHost, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Local]:
+    """The agent in this process, on `machine`; what it says is kept from the test's output."""
     monkeypatch.setenv("PATH", machine.environment["PATH"])
-    return Local(machine)
+    yield Local(machine)
+    capfd.readouterr()
 
 
 @pytest.fixture
