@@ -213,8 +213,18 @@ def test_without_regiond_nginx_stays_and_says_502(region: Hosts) -> None:
     region.until("region", status, "200")
 
 
+def test_a_rack_on_the_regions_host_takes_its_url_and_secret(region: Hosts) -> None:
+    before = region.run("region", "cat /var/lib/maas/maas_id /var/lib/maas/secret")
+    region.run("region", f"{INSTALL} maas-rack-controller")
+    url = f"http://{region.lab.host('region').address}:5240/MAAS"
+    assert region.run("region", "cat /etc/maas/rackd.conf") == f"maas_url:\n- {url}\n"
+    assert region.run("region", "cat /var/lib/maas/maas_id /var/lib/maas/secret") == before
+    region.until("region", "ss -Hltn | grep -oE ':(5240|5248) ' | sort -u | tr -d ': \\n'", "52405248")
+    assert region.state("region", "maas-rackd") == "active"
+
+
 def test_a_purge_of_the_region_leaves_its_state_and_a_valid_bind(region: Hosts) -> None:
-    region.run("region", "DEBIAN_FRONTEND=noninteractive apt-get purge -q -y maas-region-api maas-cli maas-common")
+    region.run("region", "DEBIAN_FRONTEND=noninteractive apt-get purge -q -y 'maas-*'")
     paths = {line.split()[0] for line in set(region.lab.snapshot("region")) - region.before["region"]}
     assert {path for path in paths if "maas" in path and not path.startswith(("/var/lib/maas", "/root/"))} == set()
     assert "/var/lib/maas/secret" in paths
