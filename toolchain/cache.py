@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from toolchain.progress import Waiting, say
+from toolchain.progress import Waiting
 
 
 def digest(*parts: str | bytes) -> str:
@@ -56,8 +56,8 @@ class Cache:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say("another setup is running; waiting for it")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                with Waiting("waiting for another setup to end"):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch.mkdir(parents=True)
             yield

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -138,8 +139,14 @@ def cause(lines: Sequence[str], status: int) -> str:
     for words in TELLING:
         telling = [line for line in said if any(word in line.lower() for word in words)]
         if telling:
-            return telling[-1][:300]
-    return (said or [f"exit status {status}"])[-1][:300]
+            return plain(telling[-1])
+    return plain((said or [f"exit status {status}"])[-1])
+
+
+def plain(line: str) -> str:
+    """A program's line without its level and how often it tried, 300 characters at most."""
+    line = line.rpartition("after connection broken by ")[2]
+    return re.sub(r"^(?:cause|error|fatal|warning)\W+", "", line, flags=re.IGNORECASE)[:300]
 
 
 def advice(lines: Sequence[str], remedy: str) -> str:
