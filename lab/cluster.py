@@ -17,7 +17,7 @@ from lab.cache import cache_folder
 from lab.errors import LabError
 from lab.files import locked_folder, write_atomic
 from lab.host import Host
-from lab.image import base_image
+from lab.image import base_digests, base_image
 from lab.inventory import DEFAULT_NAME, Inventory, Place, Shape
 from lab.machine import require_kernel, require_plain_path, require_root, require_tools, warn
 from lab.packages import repository
@@ -169,7 +169,9 @@ class Lab:
 
     def snapshot(self, name: str) -> list[str]:
         """Sorted manifest of a running host's files, a line each, without what changes by itself."""
-        return manifest(Path(f"/proc/{self.host(name).leader_pid()}/root"))
+        host = self.host(name)
+        known = base_digests(Path(host.inventory.base))
+        return manifest(Path(f"/proc/{host.leader_pid()}/root"), known)
 
     def _recorded(self) -> Inventory | None:
         return Inventory.load(self.place) if self.place.file.exists() else None

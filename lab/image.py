@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lab.cache import cache_folder, cached, key_of, source_hash
 from lab.machine import require_space
 from lab.namespaces import BOUND_TO_PARENT, PRIVATE, SCRIPTS
 from lab.progress import run_long
+from lab.snapshot import Identity, digests
 from lab.sources import Release, Source, apt_settings, proxy_environment
 
 BASE_PACKAGES = (
@@ -59,11 +61,28 @@ def base_image(release: Release) -> Path:
             dict(main.options).get("signed-by", ""),
             str(configuration),
         )
-        what = f"building the base image ({release.distribution} {release.codename} from {main.uri})"
+        what = f"building the base image ({release.distribution} {release.codename} from {_host(main.uri)})"
         run_private(what, "build-base.sh", arguments, "base", lock)
         shutil.rmtree(configuration)
 
     return cached("base", key, build) / "root"
+
+
+def base_digests(base: Path) -> Mapping[Identity, str]:
+    """Digests of the base's files, computed where they aren't cached."""
+
+    def build(folder: Path, _: int) -> None:
+        lines = (f"{' '.join(map(str, identity))} {digest}\n" for identity, digest in digests(base).items())
+        (folder / "sha256").write_text("".join(lines))
+
+    # An image that was removed and built again under the same key has other inodes.
+    stamp = base.stat()
+    kept = cached("digests", key_of({"base": str(base), "inode": stamp.st_ino, "changed": stamp.st_ctime_ns}), build)
+    known: dict[Identity, str] = {}
+    for line in (kept / "sha256").read_text().splitlines():
+        inode, size, content_changed, changed, digest = line.split()
+        known[int(inode), int(size), int(content_changed), int(changed)] = digest
+    return known
 
 
 def run_private(what: str, script: str, arguments: Sequence[str], log: str, lock: int) -> None:
@@ -99,6 +118,12 @@ def write_configuration(release: Release, folder: Path) -> Path:
         shutil.copytree("/etc/apt/auth.conf.d", folder / "auth.conf.d")
     (folder / "apt.conf").write_text("\n".join(settings) + "\n" + apt_settings())
     return folder
+
+
+def _host(uri: str) -> str:
+    """The mirror as it may be shown: without a login."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _with_keyring_in(folder: Path, source: Source) -> Source:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 from ipaddress import IPv4Interface, IPv4Network
-from pathlib import Path
 
+from lab import firewall
 from lab.errors import LabError
 from lab.inventory import Place, Shape
 
@@ -25,36 +25,32 @@ def check_network(place: Place, network: IPv4Network) -> None:
                 )
 
 
-def bridge_exists(place: Place) -> bool:
-    return (Path("/sys/class/net") / place.bridge).exists()
-
-
 def owns_bridge(place: Place) -> bool:
     """Whether the bridge of this name was made by the lab in this folder (known by its MAC address)."""
-    try:
-        return (Path("/sys/class/net") / place.bridge / "address").read_text().strip() == place.bridge_mac
-    except FileNotFoundError:
-        return False
+    return _address(place.bridge) == place.bridge_mac
 
 
 def ensure_bridge(place: Place, shape: Shape) -> bool:
-    """Make the bridge, or what is missing of it; True if it had to. Raises LabError where another has name or network."""
+    """Make what is missing of the bridge; True if it had to. Raises LabError where another has its name or range."""
     bridge = place.bridge
-    if bridge_exists(place) and not owns_bridge(place):
-        raise LabError(
-            f"the bridge {bridge} belongs to a lab {place.name!r} in another folder: "
-            "lab down there, or --name and --network here"
-        )
     address = f"{shape.gateway}/{shape.network.prefixlen}"
-    ready = bridge_exists(place) and _is_up_with(bridge, address)
-    if ready:
-        return False
-    if not bridge_exists(place):
-        check_network(place, shape.network)
-        # The MAC address marks it as ours from its first moment: a killed `lab up` leaves no bridge that nobody owns.
-        _ip("link", "add", "name", bridge, "address", place.bridge_mac, "type", "bridge")
+    match _address(bridge):
+        case None:
+            check_network(place, shape.network)
+            # The address marks it as ours from its first moment: a killed `lab up` leaves no bridge that nobody owns.
+            _ip("link", "add", "name", bridge, "address", place.bridge_mac, "type", "bridge")
+        case place.bridge_mac:
+            if _is_up_with(bridge, address):
+                firewall.allow_within(bridge)
+                return False
+        case _:
+            raise LabError(
+                f"the bridge {bridge} belongs to a lab {place.name!r} in another folder: "
+                "lab down there, or --name and --network here"
+            )
     _ip("address", "replace", address, "dev", bridge)
     _ip("link", "set", "dev", bridge, "up")
+    firewall.allow_within(bridge)
     return True
 
 
@@ -69,7 +65,16 @@ def attach(place: Place, leader: int) -> None:
 def remove_bridge(place: Place) -> None:
     """Remove the bridge if it is ours."""
     if owns_bridge(place):
+        firewall.forget(place.bridge)
         _ip("link", "delete", "dev", place.bridge)
+
+
+def _address(link: str) -> str | None:
+    """A link's MAC address; None where there is no such link."""
+    for found in json.loads(_ip("-json", "link", "show")):
+        if found["ifname"] == link:
+            return str(found["address"])
+    return None
 
 
 def _is_up_with(bridge: str, address: str) -> bool:

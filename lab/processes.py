@@ -42,26 +42,41 @@ class ProcessRecord:
         return self.boot_id == BOOT_ID.read_text().strip() and start_time(self.pid) == self.start
 
     def kill(self, timeout: float = 10.0) -> None:
-        """SIGKILL, then wait until it is gone. Raises LabError where it doesn't go (stuck in the kernel)."""
-        if not self.alive():
-            return
+        """SIGKILL it and its children, then wait until they are gone.
+
+        Raises LabError where one doesn't go (stuck in the kernel).
+        """
+        self._signal(signal.SIGSTOP)  # so that it makes no child between the look and the end
+        doomed = [record_of(child) for child in children(self.pid)] if self.alive() else []
+        doomed.append(self)
+        for record in doomed:
+            record._signal(signal.SIGKILL)
+        deadline = time.monotonic() + timeout
+        for record in doomed:
+            while record.alive():
+                _reap(record.pid)
+                if time.monotonic() > deadline:
+                    raise LabError(f"process {record.pid} doesn't end after SIGKILL; see /proc/{record.pid}/stack")
+                time.sleep(0.01)
+
+    def _signal(self, number: signal.Signals) -> None:
         try:
             descriptor = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return
         try:
             if self.alive():  # the descriptor now pins the process: no other can take the number in between
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                signal.pidfd_send_signal(descriptor, number)
         except ProcessLookupError:
             return
         finally:
             os.close(descriptor)
-        deadline = time.monotonic() + timeout
-        while self.alive():
-            _reap(self.pid)
-            if time.monotonic() > deadline:
-                raise LabError(f"process {self.pid} doesn't end after SIGKILL; look at /proc/{self.pid}/stack")
-            time.sleep(0.01)
+
+
+def record_of(pid: int) -> ProcessRecord:
+    """The record of a running process; one that is never alive where it just ended."""
+    started = start_time(pid)
+    return ProcessRecord(pid, started if started is not None else -1, BOOT_ID.read_text().strip())
 
 
 def start_time(pid: int) -> int | None:

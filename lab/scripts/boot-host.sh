@@ -1,6 +1,7 @@
 #!/bin/bash
 # Carries one host: mounts its root where only this process and its children see it, and boots it, again after each reboot.
-# It is PID 1 of a namespace: all of it, also the mount, ends with this process.
+# It is PID 1 of a namespace: all of it, also the mount, ends with this process. The mount is volatile: nobody waits for the
+# machine's disk (a host's power cut loses nothing by that, a power cut of the machine itself would).
 # usage: boot-host.sh BASE FOLDER CGROUPS NSPAWN-ARGUMENT…
 set -eu
 base=$1 folder=$2 cgroups=$3
