@@ -76,9 +76,7 @@ def build(checkout: Checkout, cache: Cache, commands: Commands, go_from_pypi: Ca
     key = build_key(checkout)
     if cache.entry("engine", key).is_dir():
         return cache.entry("engine", key)
-    say(
-        f"no pulumi {versions.ENGINE} can be downloaded here; building it from Go modules: 4 to 5 minutes on two idle cores"
-    )
+    say(f"no pulumi {versions.ENGINE} to download here; building it from Go modules, about 5 minutes on two idle cores")
     own = go_on_path(max(engine.needs, language_host.needs))
     go = own or go_from_pypi()
     with cache.workspace("go") as temporary:
