@@ -131,7 +131,6 @@ class Host(pulumi.ComponentResource):
                 dial_error_limit=DIAL_ATTEMPTS,
             ),
             create=create,
-            update=create,
             delete=delete,
             stdin=pulumi.Output.secret(stdin),
             triggers=[
