@@ -17,7 +17,7 @@ class ToldError(Exception):
     """An error whose lines are ready to be printed."""
 
     def __init__(self, lines: list[str]) -> None:
-        super().__init__(lines[0])
+        super().__init__("\n".join(lines))
         self.lines = lines
 
 

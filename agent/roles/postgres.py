@@ -71,7 +71,7 @@ class Postgres(Role):
         argv = ("runuser", "-u", "postgres", "--", server, "-C", "max_connections", "-c", config)
         done = self.work.commands.run(*argv, check=False)
         if done.code != 0:
-            raise StepError(f"PostgreSQL refuses its configuration:\n{done.stderr.strip() or done.complaint}")
+            raise StepError(f"PostgreSQL refuses its configuration: {done.stderr.strip() or done.complaint}")
         if self.work.units.state(self.unit).active and (error := read_state(self.work, self.settings).hba_error):
             raise StepError(f"PostgreSQL refuses pg_hba.conf: {error}")
 
