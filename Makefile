@@ -33,7 +33,7 @@ up: setup $(STATE)/passphrase ## the lab's hosts, and the stack on them
 
 .PHONY: preview
 preview: setup $(STATE)/passphrase ## what `make up` would change, line by line
-	@$(ENTER) && pulumi stack select --create $(STACK) && pulumi preview --diff --stack $(STACK)
+	@$(ENTER) && pulumi stack select --create $(STACK) && pulumi preview --diff --show-full-output --stack $(STACK)
 
 .PHONY: status
 status: ## what MAAS and the hosts say of the stack

@@ -69,7 +69,7 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         regions=[{"name": region, "address": address} for region, address in args.regions],
         routes=[{"port": port, "to": to, "check": _check(to)} for port, to in args.ports],
     )
-    check = ("haproxy", "-c", "-q", "-f", "{staged}")
+    check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
 
 
