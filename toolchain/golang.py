@@ -76,7 +76,7 @@ def build(checkout: Checkout, cache: Cache, commands: Commands, go_from_pypi: Ca
     key = build_key(checkout)
     if cache.entry("engine", key).is_dir():
         return cache.entry("engine", key)
-    say(f"no pulumi {versions.ENGINE} to download here; building it from Go modules, about 5 minutes on two idle cores")
+    say(f"no pulumi {versions.ENGINE} to download here; building it from Go modules, 5 to 10 minutes on two cores")
     own = go_on_path(max(engine.needs, language_host.needs))
     go = own or go_from_pypi()
     with cache.workspace("go") as temporary:
