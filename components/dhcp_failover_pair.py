@@ -34,10 +34,13 @@ class DhcpFailoverPair(pulumi.ComponentResource):
         super().__init__("maas:index:DhcpFailoverPair", name, shown, opts)
         secrets = {"api_key": args.api.key}
         configured = args.primary.host.apply(
-            f"{name}-primary", _bundle(name, args, args.primary, configures=True), parent=self, secrets=secrets
+            f"{name}-{args.primary.host.name}",
+            _bundle(name, args, args.primary, configures=True),
+            parent=self,
+            secrets=secrets,
         )
         args.secondary.host.apply(
-            f"{name}-secondary",
+            f"{name}-{args.secondary.host.name}",
             _bundle(name, args, args.secondary, configures=False),
             parent=self,
             secrets=secrets,

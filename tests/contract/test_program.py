@@ -99,8 +99,8 @@ def test_a_preview_shows_every_file_in_full(dev: dict[str, object]) -> None:
         ("region2-region-apply", "rack1-rack-apply"),
         ("lb1-haproxy-apply", "rack1-rack-apply"),
         ("rack1-rack-apply", "rack2-rack-apply"),
-        ("rack2-rack-apply", "dhcp-198.51.100.0-24-primary"),
-        ("dhcp-198.51.100.0-24-primary", "dhcp-198.51.100.0-24-secondary"),
+        ("rack2-rack-apply", "dhcp-198.51.100.0-24-rack1"),
+        ("dhcp-198.51.100.0-24-rack1", "dhcp-198.51.100.0-24-rack2"),
     ],
 )
 def test_order(dev: dict[str, object], before: str, after: str) -> None:
