@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from agent.errors import StepError
+from agent.errors import InterruptedBySignalError, StepError
 from agent.report import Report
+from agent.signals import ignored
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT = 4 * 1024 * 1024
@@ -58,9 +59,10 @@ class Commands:
     ) -> Completed:
         """Run `argv` with `stdin`, at most `timeout` seconds.
 
-        With `hold_lock` the program keeps the agent's lock if the agent is killed, so that no other agent starts while
-        it still works. `detached` gives it a session without a terminal, so that it asks for passwords on standard
-        input. Raises `StepError` if it can't be run, takes too long, prints without end, or (with `check`) fails.
+        With `hold_lock` the program isn't stopped halfway: a signal to the agent is obeyed once it has ended, and if
+        the agent is killed it keeps the agent's lock, so that no other agent starts while it still works. `detached`
+        gives it a session without a terminal, so that it asks for passwords on standard input. Raises `StepError` if
+        it can't be run, takes too long, prints without end, or (with `check`) fails.
         """
         environment = {"PATH": os.environ.get("PATH", PATH), "LC_ALL": "C.UTF-8", "HOME": "/root", **(env or {})}
         held = (self._lock_descriptor,) if hold_lock and self._lock_descriptor is not None else ()
@@ -73,13 +75,22 @@ class Commands:
                     stdout=out,
                     stderr=err,
                     env=environment,
+                    cwd="/",  # every user may go there
                     pass_fds=held,
-                    start_new_session=detached,
+                    start_new_session=detached or hold_lock,
                 )
             except OSError as error:
                 raise StepError(f"{argv[0]} can't be run: {error.strerror}") from None
+            outputs, deadline = (out.fileno(), err.fileno()), time.monotonic() + timeout
             try:
-                self._wait(process, argv, (out.fileno(), err.fileno()), time.monotonic() + timeout)
+                try:
+                    self._wait(process, argv, outputs, deadline)
+                except InterruptedBySignalError:
+                    if hold_lock:
+                        self._report.say(f"stopping after {' '.join(argv[:2])}, which must not be stopped halfway")
+                        with ignored():
+                            self._wait(process, argv, outputs, deadline)
+                    raise
             except BaseException:
                 _stop(process)
                 raise

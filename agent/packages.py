@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from agent import disk
+from agent import before, disk
 from agent.commands import Commands
 from agent.errors import StepError
 from agent.paths import Paths
@@ -49,11 +49,11 @@ class Packages:
         wanted = tuple(wanted)
         if not wanted:
             return
-        before = self.installed()
-        missing = [name for name in wanted if name not in before]
+        present = self.installed()
+        missing = [name for name in wanted if name not in present]
         if not missing:
             return
-        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(before)))
+        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(present)))
         self._forbid_starts()
         try:
             self._report.step("update package lists")
@@ -68,8 +68,11 @@ class Packages:
         """Purge what this object installed."""
         if self._new:
             self._report.say(f"removing the {len(self._new)} packages that were installed")
-            self.configure_pending()
-            self.purge(self._new)
+            try:
+                self.configure_pending()
+                self.purge(self._new)
+            except StepError as error:
+                self._report.say(f"not removed: {error.cause}")
             self._new = set()
 
     def recover(self) -> None:
@@ -80,10 +83,10 @@ class Packages:
     def account(self) -> set[str]:
         """Add to ours what came since the list of packages was taken; what was added."""
         try:
-            before = set(self._paths.packages_before.read_text().split())
+            present = set(self._paths.packages_before.read_text().split())
         except FileNotFoundError:
             return set()
-        new = self.installed() - before
+        new = self.installed() - present
         self._save_ours(self.ours() | new)
         self._paths.packages_before.unlink()
         return new
@@ -116,14 +119,26 @@ class Packages:
         if kept := sorted(keep & self.installed()):
             self._commands.run("apt-mark", "manual", *kept)
         self._commands.run("apt-mark", "auto", *sorted(ours))
-        # Only what is really needed counts: a recommended or suggested package doesn't stay for that.
-        simulated = self._apt(
-            "autoremove",
-            "--simulate",
-            "--option=APT::AutoRemove::RecommendsImportant=false",
-            "--option=APT::AutoRemove::SuggestsImportant=false",
-        )
-        return _removed(simulated) & ours
+        return _removed(self._simulated_autoremove()) & ours
+
+    def _simulated_autoremove(self) -> str:
+        """What apt would remove if only what is really needed counted.
+
+        A recommended or suggested package doesn't stay for that, nor one that its own package protects, as
+        postgresql-common does with `APT::NeverAutoRemove`: those settings come from a folder that isn't read here.
+        """
+        config = self._paths.state / "apt.conf"
+        disk.write_private(config, 'Dir::Etc::Parts "/nonexistent";\n')
+        try:
+            return self._apt(
+                "autoremove",
+                "--simulate",
+                "--option=APT::AutoRemove::RecommendsImportant=false",
+                "--option=APT::AutoRemove::SuggestsImportant=false",
+                env={"APT_CONFIG": str(config)},
+            )
+        finally:
+            config.unlink()
 
     def purge(self, names: Iterable[str]) -> None:
         """Purge exactly `names`. Raises `StepError` if that would take another package with it."""
@@ -134,7 +149,9 @@ class Packages:
             raise StepError(
                 f"removing the packages would also remove {', '.join(others)}, which didn't come with maas-ha"
             )
-        self._apt("purge", "--", *names)
+        # A package that was interrupted while it was unpacked can't be removed otherwise.
+        with before.etc_kept(self._paths):
+            self._apt("purge", "--option=Dpkg::Options::=--force-remove-reinstreq", "--", *names)
         self._save_ours(self.ours() - set(names))
 
     def allow_starts(self) -> None:
@@ -162,9 +179,10 @@ class Packages:
     def _save_ours(self, names: set[str]) -> None:
         disk.write_private(self._paths.packages_installed, "".join(f"{name}\n" for name in sorted(names)))
 
-    def _apt(self, *words: str, check: bool = True, hint: str = "") -> str:
-        argv = ("apt-get", *OPTIONS, *words)
-        done = self._commands.run(*argv, timeout=TIMEOUT, check=False, hold_lock=True, env=ENVIRONMENT)
+    def _apt(self, *words: str, check: bool = True, hint: str = "", env: Mapping[str, str] | None = None) -> str:
+        argv = ("apt-get", words[0], *OPTIONS, *words[1:])
+        environment = {**ENVIRONMENT, **(env or {})}
+        done = self._commands.run(*argv, timeout=TIMEOUT, check=False, hold_lock=True, env=environment)
         said = done.stderr.splitlines() + done.stdout.splitlines()
         complaints = "\n".join([line for line in said if line.startswith(("E:", "W:", "dpkg: error"))][:6])
         if done.code == 0:

@@ -12,7 +12,7 @@ from agent.records import Record
 from agent.roles.base import Role
 
 UNIT = "haproxy.service"
-RELOAD_DEADLINE = 30.0
+RELOAD_DEADLINE = 15.0
 """Seconds until a reload has put a new worker in place; haproxy tells nobody when it kept the old one."""
 
 

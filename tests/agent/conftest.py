@@ -131,7 +131,7 @@ class FakeHost:
             if name.startswith("/var/lib/maas-ha"):
                 continue
             status = path.lstat()
-            kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file"
+            kind = "link" if path.is_symlink() else "folder" if path.is_dir() else "file" if path.is_file() else "other"
             content = path.read_text() if kind == "file" else str(path.readlink()) if kind == "link" else ""
             found[name] = (kind, status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode), content)
         for unit in sorted((self.outside / "units").iterdir()):
