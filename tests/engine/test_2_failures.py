@@ -52,7 +52,7 @@ def with_content(bundle: Bundle, extra: str) -> Bundle:
 
 
 def test_a_file_that_haproxy_refuses(lab: Lab, haproxy: Bundle) -> None:
-    refused(lab, with_content(haproxy, "\nlisten broken\n    no such thing\n"), "haproxy.cfg", "unknown keyword 'no'")
+    refused(lab, with_content(haproxy, "\nlisten broken\n    nonsense here\n"), "haproxy.cfg", "nonsense")
 
 
 def test_a_package_that_does_not_exist(lab: Lab, haproxy: Bundle) -> None:
