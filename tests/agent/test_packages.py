@@ -1,4 +1,4 @@
-"""Packages: installed without starting anything, accounted for, and only ours removed. dpkg and apt are small scripts."""
+"""Packages: installed without a start, accounted for, and only ours removed. dpkg and apt are small scripts."""
 
 from __future__ import annotations
 
@@ -70,9 +70,8 @@ def installed(home: Path) -> set[str]:
 
 def test_files_first_no_service_starts_and_what_came_is_known(machine: FakeHost, local: Local, home: Path) -> None:
     root = machine.root
-    machine.program(
-        "../during", f'cat "{root}/etc/apt/sources.list.d/x.list" "{root}/usr/sbin/policy-rc.d" >"{home}/seen"'
-    )
+    read = f'"{root}/etc/apt/sources.list.d/x.list" "{root}/usr/sbin/policy-rc.d"'
+    machine.program("../during", f'cat {read} >"{home}/seen"')
     local.apply(bundle("app", "base"))
     assert (home / "seen").read_text() == f"deb x\n{NO_START}"
     assert not (machine.root / "usr/sbin/policy-rc.d").exists()
