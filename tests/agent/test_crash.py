@@ -148,7 +148,7 @@ def assert_no_trace(machine: FakeHost) -> None:
 
 
 def sampled(places: list[Place]) -> list[Place]:
-    """40 places, those around the commit among them; with MAAS_HA_CRASH_POINTS=all every one (5 minutes)."""
+    """40 places, those around the commit among them; with MAAS_HA_CRASH_POINTS=all every one (2 minutes)."""
     if os.environ.get("MAAS_HA_CRASH_POINTS") == "all":
         return places
     chosen = {*random.Random(1).sample(places, min(30, len(places))), *places[-10:]}  # noqa: S311
