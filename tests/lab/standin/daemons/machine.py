@@ -43,6 +43,7 @@ class Machine:
     def __init__(self, network: Network, folder: Path, number: int, name: str) -> None:
         self.name = name
         self.address = network.address(number)
+        self._network = network
         self.namespace = network.add(number)
         self.paths = Paths(folder / name)
         for needed in (self.paths.state, self.paths.logs, self.paths.regiond_conf.parent):
@@ -162,6 +163,7 @@ class Machine:
         pid = self.dhcpd_pid()
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+        self._network.drop(self.namespace)
         shutil.rmtree(self.paths.root)
 
 

@@ -18,7 +18,7 @@ class Network:
         self.prefix = f"198.{18 + number // 254}.{1 + number % 254}"
         self._tag = f"{os.getpid() % 100000}{secrets.token_hex(1)}"
         self.bridge = f"sb{self._tag}"
-        self._namespaces: list[str] = []
+        self._made = 0
         ip("link", "add", self.bridge, "type", "bridge")
         ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
         ip("link", "set", self.bridge, "up")
@@ -39,10 +39,10 @@ class Network:
 
     def add(self, number: int) -> str:
         """A namespace with an interface `eth0` that has host number's address; the namespace's name."""
-        name = f"{self.bridge}-{number}"
+        self._made += 1
+        name = f"{self.bridge}-{self._made}"
         ip("netns", "add", name)
-        self._namespaces.append(name)
-        outside = f"s{self._tag}v{number}"
+        outside = f"s{self._tag}v{self._made}"
         ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
         ip("link", "set", outside, "master", self.bridge, "up")
         ip("-n", name, "link", "set", "lo", "up")
@@ -51,9 +51,10 @@ class Network:
         ip("-n", name, "route", "add", "default", "via", self.gateway)
         return name
 
+    def drop(self, name: str) -> None:
+        """Delete a namespace, and with it its interfaces."""
+        ip("netns", "del", name)
+
     def remove(self) -> None:
-        """Everything; the kernel takes its time for a namespace, so all at once."""
-        removals = [subprocess.Popen(["ip", "netns", "del", name]) for name in self._namespaces]
-        for removal in removals:
-            removal.wait()
+        """The bridge; the namespaces went with their hosts."""
         ip("link", "del", self.bridge)
