@@ -105,10 +105,15 @@ class Packages:
         return {name for status, name in lines if status[1] not in "nc"}
 
     def configure_pending(self) -> None:
-        """Finish what an interrupted dpkg left half-done."""
-        if self._commands.run("dpkg", "--audit", check=False).stdout.strip():
-            self._report.step("finish an interrupted dpkg")
+        """Finish what an interrupted dpkg left half-done; no service starts by it."""
+        if not self._commands.run("dpkg", "--audit", check=False).stdout.strip():
+            return
+        self._report.step("finish an interrupted dpkg")
+        self._forbid_starts()
+        try:
             self._commands.run("dpkg", "--configure", "-a", "--force-confold", timeout=TIMEOUT, env=ENVIRONMENT)
+        finally:
+            self.allow_starts()
 
     def removable(self, keep: Iterable[str]) -> set[str]:
         """Of ours, what nothing else on the host needs, nor a package in `keep`."""

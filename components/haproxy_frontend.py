@@ -15,6 +15,9 @@ UNIT = "haproxy.service"
 
 STATS_SOCKET = "/run/haproxy/admin.sock"
 
+STATE_DIR = "/var/lib/haproxy"
+"""HAProxy's chroot, in which it leaves a socket."""
+
 TLS_PORT = 5443
 
 
@@ -47,6 +50,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
                 packages=PACKAGES,
                 files=(file,),
                 units=(UNIT,),
+                state_dirs=(STATE_DIR,),
             ),
             parent=self,
             secrets={},

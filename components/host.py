@@ -23,6 +23,9 @@ T = TypeVar("T")
 APPLY_SECONDS, REMOVE_SECONDS = 1800, 900
 """Longest a transaction may take: packages over a slow line, or two regiond stops of two minutes (maas-facts §0a)."""
 
+GRACE_SECONDS = 120
+"""Left for rolling back after a transaction ran out of time."""
+
 DIAL_ATTEMPTS = 10
 """About 11 s of attempts at a port that refuses (pulumi-practice §2.1)."""
 
@@ -34,8 +37,8 @@ PUT = (
 
 INSTALL_AGENT = f"umask 022; {PUT}; put {ARCHIVE} 0644; put {LAUNCHER} 0755"
 
-APPLY = f"exec timeout -k 10 {APPLY_SECONDS} {LAUNCHER} apply"
-REMOVE = f"exec timeout -k 10 {REMOVE_SECONDS} {LAUNCHER} remove"
+APPLY = f"exec timeout -k {GRACE_SECONDS} {APPLY_SECONDS} {LAUNCHER} apply"
+REMOVE = f"exec timeout -k {GRACE_SECONDS} {REMOVE_SECONDS} {LAUNCHER} remove"
 
 BOOTSTRAP = (
     'sudo -n true || { echo "user $(id -un) may not use sudo without a password: allow it (NOPASSWD)" >&2; exit 1; }; '
@@ -146,7 +149,9 @@ class Host(pulumi.ComponentResource):
                 hide_diffs=["stdin"],
                 additional_secret_outputs=["stdout", "stderr"],
                 custom_timeouts=pulumi.CustomTimeouts(
-                    create=f"{APPLY_SECONDS + 60}s", update=f"{APPLY_SECONDS + 60}s", delete=f"{REMOVE_SECONDS + 60}s"
+                    create=f"{APPLY_SECONDS + 2 * GRACE_SECONDS}s",
+                    update=f"{APPLY_SECONDS + 2 * GRACE_SECONDS}s",
+                    delete=f"{REMOVE_SECONDS + 2 * GRACE_SECONDS}s",
                 ),
             ),
         )

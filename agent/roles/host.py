@@ -42,6 +42,7 @@ class Host(Role):
             raise StepError("the agent isn't root: give the SSH user sudo without a password")
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
+        work.packages.configure_pending()  # a package that was cut short counts as installed from here on
         missing = [name for name in work.bundle.packages if name not in work.packages.installed()]
         if not missing:
             return
@@ -51,7 +52,6 @@ class Host(Role):
         if work.paths.at("/run/cloud-init").is_dir() and work.paths.at("/usr/bin/cloud-init").exists():
             work.report.step("wait for cloud-init")
             work.commands.run("cloud-init", "status", "--wait", check=False, timeout=CLOUD_INIT_DEADLINE)
-        work.packages.configure_pending()
 
     def outputs(self) -> Outputs:
         """Identity of the machine."""

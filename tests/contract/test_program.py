@@ -52,7 +52,7 @@ def test_every_command_is_pinned_bounded_and_quiet(dev: dict[str, object], previ
         timeouts = command.request.customTimeouts
         assert min(timeouts.create, timeouts.update, timeouts.delete) != ""
         for verb in ("create", "delete"):
-            assert re.search(r"sudo -n .*timeout -k 10 \d+ ", str(command.inputs[verb]), re.S)
+            assert re.search(r"sudo -n .*timeout -k 120 \d+ ", str(command.inputs[verb]), re.S)
 
 
 @PREVIEW_AND_UPDATE

@@ -60,8 +60,7 @@ def test_a_host_has_what_it_had(lab: Lab, pristine: Snapshots, host: str) -> Non
         return {line for line in lines if not STAYS.match(line)}
 
     before, after = kept(pristine[host]), kept(lab.snapshot(host))
-    assert sorted(after - before) == []
-    assert sorted(before - after) == []
+    assert (sorted(after - before), sorted(before - after)) == ([], []), "new, then gone"
 
 
 def test_packages_are_those_that_were_there(lab: Lab, packages_before: dict[str, set[str]]) -> None:

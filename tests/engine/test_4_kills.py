@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 MOMENTS = [
     ("engine", "install", ""),
-    ("agent", "db1: ", "db1"),
+    ("agent", "start postgresql@15-main.service", "db1"),
     ("engine", "start postgresql@15-main.service", ""),
     ("agent", "maas-region dbupgrade", "region1"),
     ("engine", "start maas-regiond.service", ""),
@@ -49,18 +49,19 @@ def deployment(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployment
 
 def test_ten_kills_and_then_up(deployment: Deployment, lab: Lab) -> None:
     for who, text, host in MOMENTS:
-        assert interrupted(deployment, lab, who, text, host), f"{who}: nothing to kill at {text!r}"
+        interrupt(deployment, lab, who, text, host)
     deployment.up()
     deployment.up("--expect-no-changes")
     assert_whole(deployment, lab)
 
 
-def interrupted(deployment: Deployment, lab: Lab, who: str, text: str, host: str) -> bool:
-    """Run `up` and kill at the first line with `text`; whether there was something to kill."""
+def interrupt(deployment: Deployment, lab: Lab, who: str, text: str, host: str) -> None:
+    """Run `up` and kill at the first line with `text`. Raises AssertionError where there was nothing to kill."""
     process = deployment.start("up", "--yes", "--skip-preview", "--stack", STACK)
     assert process.stdout
-    killed = False
+    killed, lines = False, []
     for line in process.stdout:
+        lines.append(line)
         if killed or text not in line:
             continue
         if who == "engine":
@@ -72,7 +73,7 @@ def interrupted(deployment: Deployment, lab: Lab, who: str, text: str, host: str
     if who == "engine":
         end_group(process)
         deployment.pulumi("cancel", "--yes", "--stack", STACK)
-    return killed
+    assert killed, f"{who}: nothing to kill at {text!r} in:\n{''.join(lines)}"
 
 
 def kill_agent(lab: Lab, host: str) -> bool:
