@@ -53,4 +53,5 @@ lint: setup ## formatting, rules and types
 
 .PHONY: test
 test: lint ## everything, on hosts of its own; needs root
+	@tests/install-packages.sh
 	@$(ENTER) && pytest

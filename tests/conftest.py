@@ -1,4 +1,4 @@
-"""A sign of life while a long test runs: a line every 20 seconds on the real standard error (`--capture=sys` leaves it)."""
+"""A sign of life while a long test runs: a line every 20 seconds, on the standard error that `--capture=sys` leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     def tell() -> None:
         while not done.wait(SECONDS_BETWEEN_LINES):
-            print(f"… {item.nodeid}: {time.monotonic() - began:.0f} s", file=sys.__stderr__, flush=True)  # noqa: T201
+            print(f"… {item.nodeid}: {time.monotonic() - began:.0f} s", file=sys.__stderr__, flush=True)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
