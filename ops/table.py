@@ -12,14 +12,15 @@ def show(status: Status, console: Console) -> None:
     """Print `status` as one table, and what is wrong below it."""
     table = Table(title=f"MAAS at {status.api_url}", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "name", "system id", "version", "state"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for region in status.regions:
         table.add_row("region", region.name, region.system_id, region.version, f"{region.event_loops} event loops")
     for rack in status.racks:
         table.add_row("rack", rack.name, rack.system_id, rack.version, f"rackd {rack.rackd}")
     for vlan in status.dhcp:
-        on = "DHCP on" if vlan.dhcp_on else "DHCP off"
-        table.add_row("VLAN", vlan.subnet, str(vlan.vlan), "", f"{on}, {vlan.primary} and {vlan.secondary}")
+        racks = ", ".join(filter(None, (vlan.primary, vlan.secondary)))
+        served = f"DHCP {'on' if vlan.dhcp_on else 'off'}: {racks or 'no rack'}"
+        table.add_row("VLAN", vlan.subnet, str(vlan.vlan), "", served)
         for member, state in vlan.failover.items():
             table.add_row("", f"dhcpd on {member}", "", "", state)
     console.print(table)

@@ -80,7 +80,7 @@ class Dhcp(Role):
         except NobodyAnswersError as error:
             raise StepError(
                 f"{error.cause}\nDHCP must be turned off in MAAS: start a region and try again, or, if MAAS is gone"
-                " for good, drop this resource with `pulumi state delete`"
+                " for good, run `maas-ha forget STACK HOST` where Pulumi runs"
             ) from None
         except RefusedError as error:
             if error.status != 404:

@@ -62,7 +62,7 @@ class Rack(Role):
         except NobodyAnswersError as error:
             raise StepError(
                 f"{error.cause}\nMAAS must be told to forget this rack: start a region and try again, or, if MAAS is"
-                " gone for good, drop this resource with `pulumi state delete`"
+                " gone for good, run `maas-ha forget STACK HOST` where Pulumi runs"
             ) from None
         except RefusedError as error:
             if error.status == 404:

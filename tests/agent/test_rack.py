@@ -111,7 +111,7 @@ def test_remove_without_maas_names_the_way_out(machine: FakeHost, local: Local, 
     maas.down = 502
     with pytest.raises(ToldError) as told:
         local.remove(bundle(maas))
-    assert "pulumi state delete" in "\n".join(told.value.lines)
+    assert "maas-ha forget" in "\n".join(told.value.lines)
     assert machine.unit(UNIT) == "enabled active"
 
 

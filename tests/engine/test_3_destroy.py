@@ -17,7 +17,8 @@ pytestmark = pytest.mark.lab
 STAYS = re.compile(
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-? "  # system users stay, by Debian's policy
     r"|/etc/(ld\.so\.cache|machine-id|resolv\.conf) "
-    r"|/var/lib/dpkg/"
+    r"|/var/lib/(dpkg|ucf)/"  # dpkg's and ucf's notes
+    r"|/var/www[ /]"  # nginx's example page
 )
 """What packages leave behind by design, or what changes by itself."""
 
