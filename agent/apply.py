@@ -11,7 +11,6 @@ from agent.changes import Change, effects, to_apply
 from agent.commands import Commands
 from agent.errors import StepError
 from agent.machine import Work
-from agent.packages import Packages
 from agent.paths import Paths
 from agent.records import FileRecord, Record, Records, UnitBefore
 from agent.report import Report
@@ -20,7 +19,6 @@ from agent.roles.base import Outputs, Role
 from agent.signals import ignored
 from agent.transaction import Transaction
 from agent.trouble import explain
-from agent.units import Units
 
 
 def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> Outputs:
@@ -32,16 +30,7 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
     record = records.load(bundle.component)
     started = time.time()
     transaction = Transaction(paths, commands, report, bundle.component, removing=False)
-    work = Work(
-        paths=paths,
-        report=report,
-        commands=commands,
-        units=Units(commands, report, transaction.touch_unit),
-        packages=Packages(paths, commands, report),
-        bundle=bundle,
-        record=record,
-        facts=dict(record.facts) if record else {},
-    )
+    work = Work.under(transaction, paths, report, commands, bundle, record)
     role: Role | None = None
     try:
         report.step("prepare")

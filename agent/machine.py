@@ -14,6 +14,7 @@ from agent.packages import Packages
 from agent.paths import Paths
 from agent.records import Record
 from agent.report import Report
+from agent.transaction import Transaction
 from agent.units import Units
 
 
@@ -56,6 +57,28 @@ class Work(Machine):
     """Facts of the role for the next record."""
     changes: list[Change] = field(default_factory=list)
     """Files that this transaction changed."""
+
+    @classmethod
+    def under(
+        cls,
+        transaction: Transaction,
+        paths: Paths,
+        report: Report,
+        commands: Commands,
+        bundle: Bundle,
+        record: Record | None,
+    ) -> Work:
+        """The work of `transaction`, whose journal hears of each unit before it is touched."""
+        return cls(
+            paths=paths,
+            report=report,
+            commands=commands,
+            units=Units(commands, report, transaction.touch_unit),
+            packages=Packages(paths, commands, report),
+            bundle=bundle,
+            record=record,
+            facts=dict(record.facts) if record else {},
+        )
 
     def secret(self, name: str) -> str:
         """A secret of the bundle. Raises `StepError` if it is missing."""

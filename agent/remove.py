@@ -8,7 +8,6 @@ from agent.apply import sweep_originals
 from agent.bundle import Bundle
 from agent.commands import Commands
 from agent.machine import Work
-from agent.packages import Packages
 from agent.paths import Paths
 from agent.records import Records
 from agent.report import Report
@@ -17,7 +16,6 @@ from agent.signals import ignored
 from agent.teardown import clear_state, take_down
 from agent.transaction import Transaction
 from agent.trouble import explain
-from agent.units import Units
 
 
 def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> None:
@@ -29,15 +27,7 @@ def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> 
     record = records.load(bundle.component)
     started = time.time()
     transaction = Transaction(paths, commands, report, bundle.component, removing=True)
-    work = Work(
-        paths=paths,
-        report=report,
-        commands=commands,
-        units=Units(commands, report, transaction.touch_unit),
-        packages=Packages(paths, commands, report),
-        bundle=bundle,
-        record=record,
-    )
+    work = Work.under(transaction, paths, report, commands, bundle, record)
     role = make_role(work)
     if record is None and not role.cleans_up_without_record:
         report.say(f"{bundle.component} isn't on this host")

@@ -99,6 +99,13 @@ class TestUp:
         assert rules == [f"{network}.21|scram-sha-256", f"{network}.22|scram-sha-256"]
         assert sql(lab, "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where s.ssl")[0] != "0"
 
+    @pytest.mark.parametrize("rack", ["rack1", "rack2"])
+    def test_rackd_never_started_without_its_secret(self, lab: Lab, first_up: FirstUp, rack: str) -> None:
+        """Its package starts it at once; the condition that was there before lets it pass only with the secret."""
+        log = lab.exec(rack, "journalctl", "-q", "-u", "maas-rackd.service", "--output=cat").stdout.splitlines()
+        assert "ConditionPathExists=/var/lib/maas/secret" in log[0]
+        assert sum("Started" in line for line in log) == 1
+
 
 @pytest.fixture(scope="module")
 def secrets(deployment: Deployment, first_up: FirstUp) -> dict[str, str]:
