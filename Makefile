@@ -54,4 +54,4 @@ lint: setup ## formatting, rules and types
 .PHONY: test
 test: lint ## everything, on hosts of its own; needs root
 	@tests/install-packages.sh
-	@$(ENTER) && pytest
+	@$(ENTER) && pytest -n 2 --dist loadgroup
