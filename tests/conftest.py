@@ -28,10 +28,3 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         done.set()
         teller.join()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file stay on one worker (`pytest -n`), in order, unless a mark puts several files together."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -9,6 +9,9 @@ shift 3
 
 rm -rf "$folder/work/work/incompat" # left by a volatile overlay whose host was cut off
 mount -t overlay overlay -o "lowerdir=$base,upperdir=$folder/upper,workdir=$folder/work,volatile" "$folder/root"
+# nspawn's own folder of a machine that was cut off would stop the next one of that name, where /run is no tmpfs.
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs tmpfs /run/systemd/nspawn
 while :; do
     code=0
     bash -c '

@@ -18,7 +18,7 @@ from tests.engine.hosts import files_holding, sql, ssh_connections, ssh_logins, 
 from tests.engine.poller import Poller
 from tests.engine.process_watch import ProcessWatch
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("engine")]
+pytestmark = pytest.mark.lab
 
 
 def maas_ha(deployment: Deployment, *arguments: str) -> subprocess.CompletedProcess[str]:

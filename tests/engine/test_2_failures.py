@@ -12,7 +12,7 @@ from lab.cluster import Lab
 from tests.engine.deployment import Deployment
 from tests.engine.hosts import unit_starts
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("engine")]
+pytestmark = pytest.mark.lab
 
 AGENT = "/usr/local/sbin/maas-ha-agent"
 OWN_STATE = ("/var/lib/maas-ha/", "/usr/share/", "/var/lib/dpkg/", "/etc/ld.so.cache")

@@ -12,7 +12,7 @@ from tests.engine.deployment import STACK, Deployment
 from tests.engine.hosts import packages, sql
 from tests.engine.test_1_up import maas_ha, workers
 
-pytestmark = [pytest.mark.lab, pytest.mark.xdist_group("engine")]
+pytestmark = pytest.mark.lab
 
 STAYS = re.compile(
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-? "  # system users stay, by Debian's policy
