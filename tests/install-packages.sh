@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests run on this machine itself, where it is missing; starts none of it.
 set -eu
-packages="iproute2 isc-dhcp-server openssh-client openssh-server postgresql shellcheck"
+packages="iproute2 isc-dhcp-server openssh-client openssh-server postgresql procps shellcheck"
 missing=
 for package in $packages; do
     dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"

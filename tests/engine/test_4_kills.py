@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 import pytest
@@ -65,13 +66,14 @@ def interrupt(deployment: Deployment, lab: Lab, who: str, text: str, host: str) 
         if killed or text not in line:
             continue
         if who == "engine":
+            started = descendants(process.pid)
             os.kill(process.pid, signal.SIGKILL)
+            end(started)
             killed = True
             break
         killed = kill_agent(lab, host)
     process.wait()
     if who == "engine":
-        end_group(process)
         deployment.pulumi("cancel", "--yes", "--stack", STACK)
     assert killed, f"{who}: nothing to kill at {text!r} in:\n{''.join(lines)}"
 
@@ -81,12 +83,19 @@ def kill_agent(lab: Lab, host: str) -> bool:
     return lab.exec(host, "sh", "-c", "kill -9 $(cat /var/lib/maas-ha/lock)", check=False).returncode == 0
 
 
-def end_group(process: subprocess.Popen[str]) -> None:
-    """What the killed engine left running on the operator's machine."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+def descendants(pid: int) -> list[int]:
+    """Processes that `pid` has started, and theirs."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(child): int(parent) for child, parent in map(str.split, listed.splitlines())}
+    found = [child for child, parent in parents.items() if parent == pid]
+    return found + [grandchild for child in found for grandchild in descendants(child)]
+
+
+def end(pids: list[int]) -> None:
+    """What the killed engine left running on the operator's machine: its language host stays for ever."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def assert_whole(deployment: Deployment, lab: Lab) -> None:
