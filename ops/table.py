@@ -12,7 +12,7 @@ def show(status: Status, console: Console) -> None:
     """Print `status` as one table, and what is wrong below it."""
     table = Table(title=f"MAAS at {status.api_url}", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "name", "system id", "version", "state"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading != "version", overflow="ellipsis")
     for region in status.regions:
         table.add_row("region", region.name, region.system_id, region.version, f"{region.event_loops} event loops")
     for rack in status.racks:
