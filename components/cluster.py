@@ -10,7 +10,7 @@ from agent.bundle import File
 from components import haproxy_frontend, postgres_primary, rack_controller, region_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
-from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs, balanced_url
+from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
 from components.host import Host, HostArgs
 from components.postgres_primary import PostgresPrimary, PostgresPrimaryArgs
 from components.rack_controller import RackController, RackControllerArgs
@@ -18,6 +18,7 @@ from components.region_controller import Api, RegionController, RegionController
 from config.load import Cluster
 from config.sizing import max_connections
 from config.topology import AptRepository, Topology
+from config.urls import balanced_url
 from config.versions import VERSIONS
 
 

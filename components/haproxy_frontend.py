@@ -8,6 +8,7 @@ from agent.bundle import Bundle, Effect, File, HaproxySettings
 from components.args import Args
 from components.host import Host
 from components.render import render, shown_in_preview
+from config.urls import balanced_url
 
 PACKAGES = ("haproxy",)
 
@@ -57,11 +58,6 @@ class HaproxyFrontend(pulumi.ComponentResource):
         )
         self.url = applied.then(balanced_url(args.address))
         self.register_outputs({"url": self.url})
-
-
-def balanced_url(address: str) -> str:
-    """The API behind the load balancer; http even where MAAS has TLS (maas-facts §8)."""
-    return f"http://{f'[{address}]' if ':' in address else address}/MAAS"
 
 
 def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:

@@ -11,6 +11,7 @@ from components.args import Args
 from components.host import Host
 from components.postgres_primary import Database
 from components.render import render
+from config.urls import region_url
 from config.versions import VersionFacts
 
 PACKAGES = ("maas-region-api", "postgresql-client")
@@ -19,11 +20,6 @@ PACKAGES = ("maas-region-api", "postgresql-client")
 REGIOND_CONF = "/etc/maas/regiond.conf"
 
 STATE_DIRS = ("/etc/maas", "/var/lib/maas", "/var/log/maas")
-
-
-def region_url(address: str) -> str:
-    """The API of one region, without the load balancer."""
-    return f"http://{f'[{address}]' if ':' in address else address}:5240/MAAS"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from agent.errors import StepError
 from agent.maas_api import MaasApi, event_loops
 from config.load import Cluster
+from config.urls import region_url
 from ops.engine import EngineError
 from ops.hosts import NoAnswer, ask_all
 from ops.stack import Outputs, read_cluster, read_outputs
@@ -63,7 +64,7 @@ def read(stack: str, project: Path) -> Status:
     """The status of `stack`. Raises `StackFileError` or `EngineError`."""
     cluster, outputs = read_cluster(stack, project), read_outputs(stack, project)
     addresses = [str(cluster.topology.hosts[name].address) for name in cluster.topology.regions]
-    api = MaasApi([outputs.api_url, *(f"http://{address}:5240/MAAS" for address in addresses)], outputs.api_key)
+    api = MaasApi([outputs.api_url, *map(region_url, addresses)], outputs.api_key)
     try:
         return _read(cluster, outputs, api)
     except (StepError, OSError) as error:
