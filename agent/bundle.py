@@ -54,6 +54,8 @@ class HostSettings:
 
     keep_packages: tuple[str, ...] = ()
     """Packages that stay on the host when it is removed, since they hold data."""
+    snap_channel: str = ""
+    """Channel of the snap `maas`, which is installed from there and held; "" for none (maas-facts §1.1)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,20 @@ class RegionSettings:
     admin_email: str
     peer_urls: tuple[str, ...]
     """API URLs of the other regions, asked to forget this one when it is removed."""
+    packaging: str = "deb"
+    """Key of `agent.packaging.PACKAGINGS`."""
+    maas_version: str = "3.4"
+    """`MAJOR.MINOR`."""
+    tls_port: int = 0
+    """Port of MAAS's own TLS (secrets `tls_certificate`, `tls_key`); 0 for none (maas-facts §8)."""
+    ca_certificate: str = ""
+    """PEM of the authority that API URLs with https are checked with."""
+    external: bool = False
+    """True if the operator brings the database: it is checked before anything is touched."""
+    min_postgres: int = 14
+    """Oldest major version of PostgreSQL that this MAAS supports."""
+    connections: int = 0
+    """What all regions need together; an external database must have it free."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,14 @@ class RackSettings:
 
     api_urls: tuple[str, ...]
     """Where MAAS is asked for this rack, the balanced address first."""
+    packaging: str = "deb"
+    """Key of `agent.packaging.PACKAGINGS`."""
+    maas_version: str = "3.4"
+    """`MAJOR.MINOR`."""
+    ca_certificate: str = ""
+    """PEM of the authority that API URLs with https are checked with."""
+    bmc_subnets: tuple[str, ...] = ()
+    """CIDRs in which MAAS must see an address of this rack."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +136,25 @@ class DhcpSettings:
     """system_id of the secondary rack."""
     configures: bool
     """True on the primary, which tells MAAS about range and VLAN; the other only waits until its own side is normal."""
+    enabled: bool = True
+    """False turns DHCP off on the VLAN."""
+    packaging: str = "deb"
+    """Key of `agent.packaging.PACKAGINGS`: where MAAS's dhcpd keeps its files."""
+    ca_certificate: str = ""
+    """PEM of the authority that API URLs with https are checked with."""
 
 
-Settings = HostSettings | PostgresSettings | RegionSettings | RackSettings | HaproxySettings | DhcpSettings
+@dataclass(frozen=True)
+class IscDhcpSettings:
+    """One side of a stand-alone ISC failover pair, whose dhcpd.conf is a file of the bundle."""
+
+    peer: str
+    """Name of the failover peer in dhcpd.conf."""
+
+
+Settings = (
+    HostSettings | PostgresSettings | RegionSettings | RackSettings | HaproxySettings | DhcpSettings | IscDhcpSettings
+)
 
 SETTINGS: dict[str, type[Settings]] = {
     "host": HostSettings,

@@ -17,7 +17,7 @@ from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
 from config.load import Cluster
 from config.sizing import max_connections
-from config.topology import AptRepository, Topology
+from config.topology import AptRepository, Database, DhcpPair, Topology
 from config.urls import balanced_url
 from config.versions import VERSIONS
 
@@ -58,6 +58,7 @@ def _host(name: str, cluster: Cluster) -> Host:
     topology = cluster.topology
     host = topology.hosts[name]
     roles = topology.roles[name]
+    assert isinstance(topology.database, Database)  # noqa: S101 - an external one is still to come
     database = postgres_primary.packages(topology.database.version)
     by_role = {
         "database": database,
@@ -93,6 +94,7 @@ def _apt_source(repository: AptRepository) -> File:
 
 
 def _database(topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets) -> PostgresPrimary:
+    assert isinstance(topology.database, Database)  # noqa: S101 - an external one is still to come
     name = topology.database.host
     address = _address(topology, name)
     return PostgresPrimary(
@@ -155,7 +157,7 @@ def _racks(
     topology: Topology, hosts: dict[str, Host], api: Api, shared_secret: pulumi.Output[str]
 ) -> dict[str, RackController]:
     """All racks side by side, but never both of a DHCP pair at once."""
-    primary_of = {pair.secondary: pair.primary for pair in topology.dhcp}
+    primary_of = {pair.secondary: pair.primary for pair in topology.dhcp if isinstance(pair, DhcpPair)}
     racks: dict[str, RackController] = {}
     for name in sorted(topology.racks, key=lambda rack: rack in primary_of):
         racks[name] = RackController(
@@ -174,6 +176,8 @@ def _racks(
 def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dict[str, DhcpFailoverPair]:
     pairs: dict[str, DhcpFailoverPair] = {}
     for pair in topology.dhcp:
+        if not isinstance(pair, DhcpPair):
+            continue
         subnet = str(pair.subnet)
         pairs[subnet] = DhcpFailoverPair(
             f"dhcp-{subnet.replace('/', '-')}",

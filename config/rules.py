@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 
 from config.finding import Finding
-from config.topology import Topology
+from config.topology import Database, Topology
 from config.versions import VERSIONS
 
 Rule = Callable[[Topology], Iterator[Finding]]
@@ -21,7 +21,9 @@ CLASHES = {
 
 def hosts_are_known(topology: Topology) -> Iterator[Finding]:
     """Every host that a role names is under `hosts`."""
-    named = [("database.host", topology.database.host), ("load_balancer.host", topology.load_balancer.host)]
+    named = [("load_balancer.host", topology.load_balancer.host)]
+    if isinstance(topology.database, Database):
+        named.append(("database.host", topology.database.host))
     named += [(f"regions.{name}", name) for name in topology.regions]
     named += [(f"racks[{index}]", name) for index, name in enumerate(topology.racks)]
     for path, name in named:
@@ -65,7 +67,7 @@ def addresses_differ(topology: Topology) -> Iterator[Finding]:
 def postgres_is_supported(topology: Topology) -> Iterator[Finding]:
     """MAAS and PostgreSQL go together (maas-facts §0)."""
     wanted = VERSIONS[topology.maas.version].min_postgres
-    if topology.database.version < wanted:
+    if isinstance(topology.database, Database) and topology.database.version < wanted:
         problem = f"MAAS {topology.maas.version} is not supported on PostgreSQL {topology.database.version}"
         yield Finding("database.version", problem, f"use {wanted} or newer")
 

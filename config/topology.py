@@ -9,7 +9,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A host's short name: it is the machine's hostname, by which MAAS tells controllers apart (maas-facts §4.5)."""
@@ -18,6 +18,11 @@ SqlName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 """A PostgreSQL identifier that needs no quotes."""
 
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+
+DnsName = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+]
+"""A name without an underscore, which MAAS would refuse (maas-facts §1.3)."""
 
 UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")]
 
@@ -46,6 +51,9 @@ class Host(Model):
     """One machine."""
 
     address: Address
+    also: tuple[Address, ...] = Field(
+        (), description="Its other addresses: of networks where it serves DHCP or reaches BMCs"
+    )
     port: Port | None = Field(None, description="SSH port, where it differs from ssh.port")
 
 
@@ -65,22 +73,51 @@ class AptRepository(Model):
     signed_by: str = Field(description="The repository's public key, ASCII-armoured")
 
 
+class Tls(Model):
+    """TLS by MAAS (maas-facts §8); every region's name and address and the balanced address are in the certificate."""
+
+    port: Port = 5443
+    names: tuple[DnsName, ...] = Field((), description="Further DNS names that operators use")
+
+
 class Maas(Model):
     """The MAAS that is to run."""
 
     version: MaasVersion
-    packaging: Literal["deb"] = "deb"
+    packaging: Literal["deb", "snap"] = "deb"
     admin: Administrator
-    repository: AptRepository | None = None
+    repository: AptRepository | None = Field(None, description="For packaging: deb")
+    channel: str | None = Field(None, description="For packaging: snap, where it isn't VERSION/stable")
+    tls: Tls | None = Field(None, description="MAAS itself speaks TLS, with certificates of the cluster's authority")
 
 
 class Database(Model):
-    """The PostgreSQL that all regions share."""
+    """The PostgreSQL that all regions share, on a host of this stack."""
 
     host: HostName
     version: Literal[14, 15, 16, 17] = Field(description="Major version, as the host's distribution has it")
     name: SqlName = "maasdb"
     role: SqlName = "maas"
+
+
+class ExternalDatabase(Model):
+    """A PostgreSQL that the operator brings; the role's password is the secret configuration key `databasePassword`."""
+
+    external: Address = Field(description="Address that leads to the server that takes writes")
+    port: Port = 5432
+    name: SqlName = "maasdb"
+    role: SqlName = "maas"
+
+
+def _database_kind(value: object) -> str:
+    """Which of the two a stack file means: the one whose key it names."""
+    external = "external" in value if isinstance(value, dict) else isinstance(value, ExternalDatabase)
+    return "external" if external else "host"
+
+
+AnyDatabase = Annotated[
+    Annotated[Database, Tag("host")] | Annotated[ExternalDatabase, Tag("external")], Discriminator(_database_kind)
+]
 
 
 class Region(Model):
@@ -103,12 +140,44 @@ class AddressRange(Model):
 
 
 class DhcpPair(Model):
-    """DHCP for the VLAN of one subnet, by two racks."""
+    """DHCP for the VLAN of one subnet, by two racks that MAAS configures."""
 
+    mode: Literal["maas"] = "maas"
     subnet: ipaddress.IPv4Network
     range: AddressRange
     primary: HostName
     secondary: HostName
+    enabled: bool = Field(True, description="false turns DHCP off and leaves the range")
+
+
+class IscDhcpPair(Model):
+    """DHCP for one subnet by a stand-alone ISC failover pair, on two hosts that are no racks."""
+
+    mode: Literal["isc"]
+    subnet: ipaddress.IPv4Network
+    range: AddressRange
+    primary: HostName
+    secondary: HostName
+    routers: tuple[ipaddress.IPv4Address, ...] = ()
+    dns_servers: tuple[ipaddress.IPv4Address, ...] = ()
+    next_server: ipaddress.IPv4Address | None = Field(None, description="Where machines boot from: a rack's address")
+
+
+def _dhcp_kind(value: object) -> str:
+    """The mode; `maas` where the stack file names none."""
+    return str(value.get("mode", "maas") if isinstance(value, dict) else getattr(value, "mode", "maas"))
+
+
+AnyDhcpPair = Annotated[
+    Annotated[DhcpPair, Tag("maas")] | Annotated[IscDhcpPair, Tag("isc")], Discriminator(_dhcp_kind)
+]
+
+
+class BmcSubnet(Model):
+    """A network of BMCs: power goes on when a rack dies if two racks have an address in it (maas-facts §12.8)."""
+
+    subnet: ipaddress.IPv4Network | ipaddress.IPv6Network
+    racks: tuple[HostName, ...] = Field(description="Racks that reach it, each by an address in it")
 
 
 class Topology(Model):
@@ -117,18 +186,22 @@ class Topology(Model):
     maas: Maas
     ssh: Ssh
     hosts: dict[HostName, Host] = Field(min_length=1)
-    database: Database
+    database: AnyDatabase
     regions: dict[HostName, Region] = Field(min_length=1)
     racks: tuple[HostName, ...] = Field(min_length=1)
     load_balancer: LoadBalancer
-    dhcp: tuple[DhcpPair, ...] = ()
+    dhcp: tuple[AnyDhcpPair, ...] = ()
+    bmc: tuple[BmcSubnet, ...] = ()
 
     @property
     def roles(self) -> dict[str, tuple[str, ...]]:
         """What each host is for, in the order in which it comes up: host name → role names."""
         named: dict[str, list[str]] = {name: [] for name in self.hosts}
-        users = [("database", [self.database.host]), ("load balancer", [self.load_balancer.host])]
-        users += [("region", list(self.regions)), ("rack", list(self.racks))]
+        databases = [self.database.host] if isinstance(self.database, Database) else []
+        pairs = [pair for pair in self.dhcp if isinstance(pair, IscDhcpPair)]
+        members = dict.fromkeys(name for pair in pairs for name in (pair.primary, pair.secondary))
+        users = [("database", databases), ("load balancer", [self.load_balancer.host])]
+        users += [("region", list(self.regions)), ("rack", list(self.racks)), ("DHCP", list(members))]
         for role, names in users:
             for name in names:
                 named.setdefault(name, []).append(role)

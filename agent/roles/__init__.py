@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.bundle import DhcpSettings, HaproxySettings, HostSettings, PostgresSettings, RackSettings
+from agent.bundle import DhcpSettings, HaproxySettings, HostSettings, PostgresSettings, RackSettings, RegionSettings
+from agent.errors import StepError
 from agent.machine import Work
 from agent.roles.base import Role
 from agent.roles.dhcp import Dhcp
@@ -35,4 +36,6 @@ def make_role(work: Work) -> Role:
         return Rack(work, settings)
     if isinstance(settings, DhcpSettings):
         return Dhcp(work, settings)
-    return Region(work, settings)
+    if isinstance(settings, RegionSettings):
+        return Region(work, settings)
+    raise StepError(f"no role for {type(settings).__name__}")

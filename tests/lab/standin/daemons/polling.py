@@ -6,7 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
+"""Far more than any of it takes: a machine that stalls is no failure of what it runs."""
 
 
 def eventually(look: Callable[[], T], what: str, deadline_s: float = DEADLINE_S) -> T:

@@ -1,0 +1,96 @@
+"""Where MAAS lives on a host, by deb and by snap (maas-facts §1, §2, §10). Program and agent both import this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Packaging:
+    """One way to install MAAS."""
+
+    name: str
+    regiond_conf: str
+    rackd_conf: str
+    owner: str
+    """Owner and group of what regiond and rackd write again themselves."""
+    data: str
+    """Folder of `secret`, `maas_id`, `maas_uuid`, `rpc.state`."""
+    certificates: str
+    """Folder of the cluster's certificates (3.5 and later)."""
+    agent_yaml: str
+    """Written by rackd for the MAAS agent (3.5 and later)."""
+    dhcp: str
+    """Folder with dhcpd's leases."""
+    region_packages: tuple[str, ...]
+    rack_packages: tuple[str, ...]
+    region_cli: str
+    """Command that takes `apikey`, `createadmin`, `dbupgrade` or `migrate`, `config-tls`."""
+    state_dirs: tuple[str, ...]
+
+    @property
+    def secret(self) -> str:
+        """File with the shared secret (maas-facts §3)."""
+        return f"{self.data}/secret"
+
+    @property
+    def maas_id(self) -> str:
+        """File with the controller's system_id."""
+        return f"{self.data}/maas_id"
+
+
+DEB = Packaging(
+    name="deb",
+    regiond_conf="/etc/maas/regiond.conf",
+    rackd_conf="/etc/maas/rackd.conf",
+    owner="maas",
+    data="/var/lib/maas",
+    certificates="/var/lib/maas/certificates",
+    agent_yaml="/etc/maas/agent.yaml",
+    dhcp="/var/lib/maas/dhcp",
+    region_packages=("maas-region-api", "postgresql-client"),  # not maas-region-controller: it brings a PostgreSQL
+    rack_packages=("maas-rack-controller",),
+    region_cli="/usr/sbin/maas-region",
+    state_dirs=("/etc/maas", "/var/lib/maas", "/var/log/maas"),
+)
+
+SNAP = Packaging(
+    name="snap",
+    regiond_conf="/var/snap/maas/current/regiond.conf",
+    rackd_conf="/var/snap/maas/current/rackd.conf",
+    owner="root",
+    data="/var/snap/maas/common/maas",
+    certificates="/var/snap/maas/current/certificates",
+    agent_yaml="/var/snap/maas/current/agent.yaml",
+    dhcp="/var/snap/maas/common/maas/dhcp",
+    region_packages=("snapd", "postgresql-client"),
+    rack_packages=("snapd",),
+    region_cli="/snap/bin/maas",
+    state_dirs=(),  # `snap remove --purge` takes them
+)
+
+PACKAGINGS = {packaging.name: packaging for packaging in (DEB, SNAP)}
+
+SNAP_MODE = "/var/snap/maas/common/snap_mode"
+"""`region`, `rack`, `region+rack`; absent before `maas init`."""
+
+
+def snap_unit(version: str) -> str:
+    """The one unit that all of MAAS runs in (maas-facts §1.1): Pebble since 3.5, the supervisor before."""
+    return "snap.maas.supervisor.service" if version == "3.4" else "snap.maas.pebble.service"
+
+
+def region_log(packaging: str, version: str) -> str:
+    """regiond's log file, "" where it logs to the journal (maas-facts §10)."""
+    return _log(packaging, version, "regiond")
+
+
+def rack_log(packaging: str, version: str) -> str:
+    """rackd's log file, "" where it logs to the journal (maas-facts §10)."""
+    return _log(packaging, version, "rackd")
+
+
+def _log(packaging: str, version: str, daemon: str) -> str:
+    if version != "3.4":
+        return ""
+    return f"/var/log/maas/{daemon}.log" if packaging == "deb" else f"/var/snap/maas/common/log/{daemon}.log"
