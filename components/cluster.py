@@ -15,8 +15,8 @@ from components.host import Host, HostArgs
 from components.postgres_primary import PostgresPrimary, PostgresPrimaryArgs
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
-from config.load import Cluster
 from config.sizing import max_connections
+from config.stack_file import Cluster
 from config.topology import AptRepository, Database, DhcpPair, Topology
 from config.urls import balanced_url
 from config.versions import VERSIONS

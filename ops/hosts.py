@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import asyncssh
 
-from config.load import Cluster
+from config.stack_file import Cluster
 
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 20.0
 

@@ -1,14 +1,11 @@
-"""A stack as an operator's command sees it: its file, and its outputs from the engine."""
+"""A stack's outputs, from the engine."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from config.finding import Finding, StackFileError
-from config.load import Cluster, parse
 from ops.engine import EngineError, pulumi
 
 
@@ -23,23 +20,6 @@ class Outputs(BaseModel):
     regions: dict[str, str]
     """Host name → system_id."""
     racks: dict[str, str]
-
-
-def read_cluster(stack: str, project: Path) -> Cluster:
-    """The cluster of `Pulumi.<stack>.yaml`. Raises `StackFileError`."""
-    path = project / f"Pulumi.{stack}.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StackFileError(
-            [Finding(path.name, f"can't be read: {error.strerror}", "name an existing stack")]
-        ) from None
-    except yaml.YAMLError as error:
-        where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}" if where else "somewhere"
-        raise StackFileError([Finding(path.name, f"is no YAML, {line}", "mend its syntax")]) from None
-    section = content.get("config") if isinstance(content, dict) else None
-    return parse(section.get("maas-ha:cluster") if isinstance(section, dict) else None, project)
 
 
 def read_outputs(stack: str, project: Path) -> Outputs:

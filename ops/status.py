@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from agent.errors import StepError
 from agent.maas_api import MaasApi, event_loops
-from config.load import Cluster
+from config import stack_file
+from config.stack_file import Cluster
 from config.urls import region_url
 from ops.engine import EngineError
 from ops.hosts import NoAnswer, ask_all
-from ops.stack import Outputs, read_cluster, read_outputs
+from ops.stack import Outputs, read_outputs
 
 
 class RegionStatus(BaseModel):
@@ -62,7 +63,7 @@ class Status(BaseModel):
 
 def read(stack: str, project: Path) -> Status:
     """The status of `stack`. Raises `StackFileError` or `EngineError`."""
-    cluster, outputs = read_cluster(stack, project), read_outputs(stack, project)
+    cluster, outputs = stack_file.read(stack, project), read_outputs(stack, project)
     addresses = [str(cluster.topology.hosts[name].address) for name in cluster.topology.regions]
     api = MaasApi([outputs.api_url, *map(region_url, addresses)], outputs.api_key)
     try:

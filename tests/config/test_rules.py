@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from config.finding import StackFileError
-from config.load import parse
+from config.stack_file import parse
 from tests.stacks import HOST_KEY, cluster_of
 
 Cluster = dict[str, object]
