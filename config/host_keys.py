@@ -21,8 +21,8 @@ def read(topology: Topology, project: Path) -> tuple[dict[str, str], list[Findin
     path = project / topology.ssh.known_hosts
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no text"
+    except (OSError, ValueError) as error:  # ValueError: no text, or no file name
+        reason = error.strerror if isinstance(error, OSError) else "no text file"
         remedy = "collect the hosts' keys there, for example with ssh-keyscan, and compare their fingerprints"
         return {}, [Finding("ssh.known_hosts", f"can't read {topology.ssh.known_hosts}: {reason}", remedy)]
     keys: dict[str, str] = {}

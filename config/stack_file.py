@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard, get_args, get_origin
@@ -24,19 +25,38 @@ class Cluster:
     host_keys: dict[str, str]
 
 
+class _TwiceError(yaml.MarkedYAMLError):
+    """A key is there twice; YAML itself would keep the last."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader, which also refuses a key that is there twice, as the engine does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise _TwiceError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key.value, str) else repr(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def read(stack: str, project: Path) -> Cluster:
     """The cluster of `Pulumi.<stack>.yaml`. Raises `StackFileError`."""
     path = project / f"Pulumi.{stack}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
     except OSError as error:
         raise StackFileError(
             [Finding(path.name, f"can't be read: {error.strerror}", "name an existing stack")]
         ) from None
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
-        line = f"line {where.line + 1}" if where else "somewhere"
-        raise StackFileError([Finding(path.name, f"is no YAML, {line}", "mend its syntax")]) from None
+        place = f"{path.name}, line {where.line + 1}" if where else path.name
+        problem = error.problem if isinstance(error, _TwiceError) else "is no YAML"
+        raise StackFileError([Finding(place, str(problem), "mend its syntax")]) from None
+    except ValueError:  # no UTF-8, or a date or number that YAML takes for one and that isn't
+        raise StackFileError([Finding(path.name, "holds what YAML can't read", "quote dates and numbers")]) from None
     section = content.get("config") if isinstance(content, dict) else None
     return parse(section.get("maas-ha:cluster") if isinstance(section, dict) else None, project)
 

@@ -9,7 +9,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A host's short name: it is the machine's hostname, by which MAAS tells controllers apart (maas-facts §4.5)."""
@@ -28,7 +28,19 @@ UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,31}$")
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+def _is_text(value: object) -> object:
+    """YAML's 1 and true would be taken for the addresses 0.0.0.1 and 0.0.0.1."""
+    if isinstance(value, bool | int | bytes):
+        raise ValueError("an address is written as text, such as 198.51.100.11")
+    return value
+
+
+AsText = BeforeValidator(_is_text)
+IPv4Address = Annotated[ipaddress.IPv4Address, AsText]
+IPv4Network = Annotated[ipaddress.IPv4Network, AsText]
+IPv6Network = Annotated[ipaddress.IPv6Network, AsText]
+Address = Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AsText]
 
 MaasVersion = Literal["3.4", "3.5", "3.6", "3.7"]
 
@@ -135,15 +147,15 @@ class LoadBalancer(Model):
 class AddressRange(Model):
     """First and last address, both included."""
 
-    start: ipaddress.IPv4Address
-    end: ipaddress.IPv4Address
+    start: IPv4Address
+    end: IPv4Address
 
 
 class DhcpPair(Model):
     """DHCP for the VLAN of one subnet, by two racks that MAAS configures."""
 
     mode: Literal["maas"] = "maas"
-    subnet: ipaddress.IPv4Network
+    subnet: IPv4Network
     range: AddressRange
     primary: HostName
     secondary: HostName
@@ -154,13 +166,13 @@ class IscDhcpPair(Model):
     """DHCP for one subnet by a stand-alone ISC failover pair, on two hosts that are no racks."""
 
     mode: Literal["isc"]
-    subnet: ipaddress.IPv4Network
+    subnet: IPv4Network
     range: AddressRange
     primary: HostName
     secondary: HostName
-    routers: tuple[ipaddress.IPv4Address, ...] = ()
-    dns_servers: tuple[ipaddress.IPv4Address, ...] = ()
-    next_server: ipaddress.IPv4Address | None = Field(None, description="Where machines boot from: a rack's address")
+    routers: tuple[IPv4Address, ...] = ()
+    dns_servers: tuple[IPv4Address, ...] = ()
+    next_server: IPv4Address | None = Field(None, description="Where machines boot from: a rack's address")
 
 
 def _dhcp_kind(value: object) -> str:
@@ -176,7 +188,7 @@ AnyDhcpPair = Annotated[
 class BmcSubnet(Model):
     """A network of BMCs: power goes on when a rack dies if two racks have an address in it (maas-facts §12.8)."""
 
-    subnet: ipaddress.IPv4Network | ipaddress.IPv6Network
+    subnet: IPv4Network | IPv6Network
     racks: tuple[HostName, ...] = Field(description="Racks that reach it, each by an address in it")
 
 

@@ -1,5 +1,7 @@
 """`maas-ha`: the operator's commands."""
 
+# What a command needs beyond this is imported in it: `check` has to answer in half a second.
+
 from __future__ import annotations
 
 import json
@@ -7,13 +9,11 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
-from config.finding import StackFileError
-from ops import forget as forgetting
-from ops import status as statuses
+from config import stack_file
+from config.finding import Finding, StackFileError
+from ops import check as checks
 from ops.engine import EngineError
-from ops.table import show
 
 app = typer.Typer(
     name="maas-ha",
@@ -28,11 +28,33 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdou
 
 
 @app.command()
+def check(stack: StackName, as_json: AsJson = False) -> None:
+    """Check the stack file: every problem at once, without the engine and without a host. Exit code 1 if there is one.
+
+    Example: maas-ha check production
+    """
+    findings: tuple[Finding, ...] = ()
+    try:
+        stack_file.read(stack, Path.cwd())
+    except StackFileError as error:
+        if not as_json:
+            fail(error)
+        findings = error.findings
+    typer.echo(checks.as_json(findings) if as_json else f"Pulumi.{stack}.yaml can work")
+    raise typer.Exit(1 if findings else 0)
+
+
+@app.command()
 def status(stack: StackName, as_json: AsJson = False) -> None:
     """Show what MAAS itself says: regions, racks, and both sides of each DHCP pair. Exit code 1 if something is wrong.
 
     Example: maas-ha status dev
     """
+    from rich.console import Console
+
+    from ops import status as statuses
+    from ops.table import show
+
     try:
         seen = statuses.read(stack, Path.cwd())
     except (StackFileError, EngineError) as error:
@@ -56,6 +78,8 @@ def forget(
 
     Example: maas-ha forget production rack2
     """
+    from ops import forget as forgetting
+
     try:
         names = forgetting.forget(stack, Path.cwd(), host)
     except EngineError as error:
