@@ -13,6 +13,7 @@ import typer
 from config import stack_file
 from config.finding import Finding, StackFileError
 from ops import check as checks
+from ops.cli_new import new
 from ops.engine import EngineError
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app = typer.Typer(
 
 StackName = Annotated[str, typer.Argument(metavar="STACK", help="The stack, as in Pulumi.STACK.yaml.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")]
+
+
+app.command()(new)
 
 
 @app.command()
