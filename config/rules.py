@@ -90,8 +90,8 @@ def dhcp_racks_are_in_the_subnet(topology: Topology) -> Iterator[Finding]:
     for index, pair in enumerate(topology.dhcp):
         for member in ("primary", "secondary"):
             host = topology.hosts.get(getattr(pair, member))
-            if host is not None and host.address not in pair.subnet:
-                problem = f"{host.address} is not in {pair.subnet}"
+            if host is not None and not any(address in pair.subnet for address in host.addresses):
+                problem = f"{' or '.join(map(str, host.addresses))} is not in {pair.subnet}"
                 yield Finding(f"dhcp[{index}].{member}", problem, "name a rack with an address in the subnet")
 
 

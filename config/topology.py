@@ -68,6 +68,11 @@ class Host(Model):
     )
     port: Port | None = Field(None, description="SSH port, where it differs from ssh.port")
 
+    @property
+    def addresses(self) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+        """All of its addresses, that of SSH first."""
+        return (self.address, *self.also)
+
 
 class Administrator(Model):
     """The account that the program makes in MAAS; its password is generated."""
