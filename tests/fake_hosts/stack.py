@@ -1,0 +1,105 @@
+"""A stack of the real engine on hosts that don't exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from toolchain.environment import environment
+
+PROJECT = Path(__file__).parents[2]
+PLUGIN = "resource-command-v1.2.1"
+STACK = "dev"
+
+Cluster = dict[str, object]
+
+
+@dataclass
+class FakeStack:
+    """The stack `dev` in `folder`, with its state in a folder there."""
+
+    folder: Path
+    passphrase: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("__main__.py", "Pulumi.yaml", "agent", "components", "config"):
+            (self.folder / name).symlink_to(PROJECT / name)
+        (self.folder / "state").mkdir()
+        self._home = _home(self.folder / "home")
+        self.write({})
+        self.pulumi("stack", "init", STACK)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **environment(),
+            "PULUMI_HOME": str(self._home),
+            "PULUMI_BACKEND_URL": f"file://{self.folder}/state",
+            "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
+            "PULUMI_SKIP_CHECKPOINTS": "true",  # a checkpoint a step takes most of the time, and nothing real is lost
+        }
+
+    def write(self, cluster: Cluster) -> None:
+        """Put `cluster` into the stack file; the engine's own lines stay."""
+        path = self.folder / f"Pulumi.{STACK}.yaml"
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content["config"] = {"maas-ha:cluster": cluster}
+        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def pulumi(self, *arguments: str) -> str:
+        """Standard output of `pulumi ARGUMENTS`; raises AssertionError with both streams where it fails."""
+        done = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (
+            f"pulumi {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+        )
+        return done.stdout
+
+    def up(self) -> dict[str, int]:
+        """Deploy; operation → number of resources."""
+        self.pulumi("up", "--yes", "--skip-preview", "--stack", STACK)
+        history = json.loads(self.pulumi("stack", "history", "--json", "--stack", STACK))
+        return cast("dict[str, int]", history[0]["resourceChanges"])
+
+    def preview(self) -> dict[str, object]:
+        """What `pulumi preview --json` says."""
+        return cast("dict[str, object]", json.loads(self.pulumi("preview", "--json", "--stack", STACK)))
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _home(home: Path) -> Path:
+    """A PULUMI_HOME with the project's plugins, but for the one that dials hosts."""
+    own = Path(environment()["PULUMI_HOME"])
+    (home / "plugins" / PLUGIN).mkdir(parents=True)
+    for plugin in (own / "plugins").iterdir():
+        if not plugin.name.startswith(PLUGIN):
+            _copy(plugin, home / "plugins" / plugin.name)  # the engine passes over links
+    launcher = home / "plugins" / PLUGIN / "pulumi-resource-command"
+    launcher.write_text(
+        f'#!/bin/sh\ncd {PROJECT} && exec {sys.executable} -m tests.fake_hosts "$@"\n', encoding="utf-8"
+    )
+    launcher.chmod(0o755)
+    return home
