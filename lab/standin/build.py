@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from lab.standin.snaps import Files, maas_files, write_store
+
 LONG_VERSIONS = {
     "3.4": "3.4.10-14366-g.518bf2c80",
     "3.5": "3.5.10-16453-g.6f0c1f6f5",
@@ -19,11 +21,16 @@ LONG_VERSIONS = {
 }
 """What each MAAS calls itself: seen for 3.4 (maas-facts §0a); of the others only the release is real."""
 
-PACKAGES = ("maas-common", "maas-cli", "maas-region-api", "maas-rack-controller")
+PACKAGES = ("maas-common", "maas-cli", "maas-region-api", "maas-rack-controller", "snapd")
 TREES = Path(__file__).parent / "packages"
 LIBRARY = Path(__file__).parent / "maas_standin"
-LIBRARY_PACKAGE = "maas-common"
-LIBRARY_TARGET = "usr/lib/python3/dist-packages/maas_standin"
+DIST_PACKAGES = "usr/lib/python3/dist-packages"
+SNAPD_LIBRARY = Path(__file__).parent / "snapd_standin"
+LIBRARIES = {"maas-common": LIBRARY, "snapd": SNAPD_LIBRARY}
+"""The package that brings each library."""
+STORE = "usr/lib/snapd/standin-store"
+HTTP_PACKAGES = ("maas-common", "maas-region-api", "maas-rack-controller")
+"""Whose nginx configuration the snap has too."""
 EPOCH = 1767225600
 """The time of every file, 2026-01-01."""
 
@@ -38,7 +45,7 @@ def package_version(version: str) -> str:
 
 
 def build(version: str, out: Path) -> list[Path]:
-    """Build the four packages for MAAS `version` ("3.4" … "3.7") into `out`, in the order of their dependencies.
+    """Build the packages for MAAS `version` ("3.4" … "3.7") into `out`, in the order of their dependencies.
 
     Raises:
         BuildError: no such version, or dpkg-deb fails or is missing.
@@ -53,16 +60,26 @@ def build(version: str, out: Path) -> list[Path]:
 def _build_package(name: str, version: str, root: Path, out: Path) -> Path:
     for tree in _trees(name, version):
         shutil.copytree(tree, root, dirs_exist_ok=True)
-    if name == LIBRARY_PACKAGE:
-        target = root / LIBRARY_TARGET
-        shutil.copytree(LIBRARY, target, ignore=shutil.ignore_patterns("__pycache__"))
-        (target / "version.py").write_text(_version_module(version))
+    if library := LIBRARIES.get(name):
+        target = root / DIST_PACKAGES / library.name
+        shutil.copytree(library, target, ignore=shutil.ignore_patterns("__pycache__"))
+        if library == LIBRARY:
+            (target / "version.py").write_text(_version_module(version))
+    if name == "snapd":  # with every MAAS in its store, whatever the version of the packages beside it
+        write_store(root / STORE, {track: (LONG_VERSIONS[track], _snap(track)) for track in LONG_VERSIONS}, EPOCH)
     control = root / "DEBIAN/control"
-    control.write_text(control.read_text().replace("@VERSION@", package_version(version)))
+    text = control.read_text().replace("@VERSION@", package_version(version))
+    control.write_text(text)
     _settle(root)
-    deb = out / f"{name}_{package_version(version).removeprefix('1:')}_all.deb"
+    own = next(line.removeprefix("Version: ") for line in text.splitlines() if line.startswith("Version: "))
+    deb = out / f"{name}_{own.removeprefix('1:')}_all.deb"
     _dpkg_deb(root, deb)
     return deb
+
+
+def _snap(track: str) -> Files:
+    trees = [tree for name in HTTP_PACKAGES for tree in _trees(name, track)]
+    return maas_files(LONG_VERSIONS[track], trees, _version_module(track), pebble=_minor(track) >= (3, 5))
 
 
 def _trees(name: str, version: str) -> list[Path]:

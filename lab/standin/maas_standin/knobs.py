@@ -4,7 +4,8 @@ The defaults keep MAAS's orderings (refresh < expiry, unknown before known, sile
 its times, so that a lab's tests stay quick. The table in lab/standin/README.md lists MAAS's own times.
 """
 
-from dataclasses import dataclass, fields
+import os
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import yaml
@@ -60,8 +61,8 @@ class Knobs:
     """From a rack's first DHCP configuration to its dhcpd's start."""
     dhcp_change_s: float = 0.3
     """From a later change to dhcpd's restart."""
-    systemctl: str = "sudo -n systemctl"
-    """The command, blank-separated, by which daemons control units."""
+    systemctl: str = field(default_factory=lambda: os.environ.get("MAAS_SYSTEMCTL", "sudo -n systemctl"))
+    """The command, blank-separated, by which daemons control units; the snap's supervisor names its own."""
 
     def held(self, full: int, idle: int) -> int:
         """Connections to keep open in a pool."""
@@ -75,7 +76,7 @@ def read(path: Path) -> Knobs:
     except FileNotFoundError:
         return Knobs()
     given = yaml.safe_load(text) or {}
-    known = {f.name: type(f.default) for f in fields(Knobs)}
+    known = {f.name: type(getattr(Knobs(), f.name)) for f in fields(Knobs)}
     for name, value in given.items():
         if name not in known:
             raise ValueError(f"{path}: unknown knob {name}")

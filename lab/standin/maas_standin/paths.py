@@ -1,4 +1,4 @@
-"""Where the daemons keep their files: a deb installation's places below one root (maas-facts §2)."""
+"""Where MAAS keeps its files, installed from packages or as a snap (maas-facts §2)."""
 
 import os
 import tempfile
@@ -14,21 +14,60 @@ class Paths:
     """
 
     root: Path = Path("/")
+    snap: bool = False
+    """Whether MAAS is the snap, which `snap run` tells by `SNAP_COMMON`."""
 
     @classmethod
     def here(cls) -> "Paths":
         """The paths of this process."""
-        return cls(Path(os.environ.get("MAAS_ROOT", "/")))
+        return cls(Path(os.environ.get("MAAS_ROOT", "/")), "SNAP_COMMON" in os.environ)
+
+    @property
+    def common(self) -> Path:
+        """The snap's data that all its revisions share."""
+        return self.root / "var/snap/maas/common"
+
+    @property
+    def current(self) -> Path:
+        """The snap's data of this revision: a refresh copies it (maas-facts §2)."""
+        return self.root / "var/snap/maas/current"
+
+    @property
+    def configuration(self) -> Path:
+        """Folder of regiond.conf and rackd.conf."""
+        return self.current if self.snap else self.root / "etc/maas"
 
     @property
     def regiond_conf(self) -> Path:
         """The region's settings."""
-        return self.root / "etc/maas/regiond.conf"
+        return self.configuration / "regiond.conf"
 
     @property
     def rackd_conf(self) -> Path:
         """The rack's settings."""
-        return self.root / "etc/maas/rackd.conf"
+        return self.configuration / "rackd.conf"
+
+    @property
+    def certificates(self) -> Path:
+        """Folder of the cluster's certificates (MAAS ≥ 3.5)."""
+        return (self.current if self.snap else self.state) / "certificates"
+
+    @property
+    def snap_mode(self) -> Path:
+        """`region`, `rack` or `region+rack`; absent before `maas init` (maas-facts §1.1)."""
+        return self.common / "snap_mode"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Where the snap's supervisor takes orders."""
+        return self.current / "supervisord/sock"
+
+    @property
+    def runs_region(self) -> bool:
+        """Whether this host is a region controller."""
+        if self.snap:  # whose `init rack` writes a regiond.conf too
+            return "region" in (read_text(self.snap_mode) or "")
+        return self.regiond_conf.exists()
 
     @property
     def standin_conf(self) -> Path:
@@ -38,12 +77,12 @@ class Paths:
     @property
     def state(self) -> Path:
         """The data folder; holds everything below except the logs."""
-        return self.root / "var/lib/maas"
+        return self.common / "maas" if self.snap else self.root / "var/lib/maas"
 
     @property
     def logs(self) -> Path:
         """Log folder of MAAS ≤ 3.4 (maas-facts §10)."""
-        return self.root / "var/log/maas"
+        return self.common / "log" if self.snap else self.root / "var/log/maas"
 
     @property
     def secret(self) -> Path:

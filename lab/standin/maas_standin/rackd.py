@@ -100,7 +100,7 @@ class Rackd:
             await asyncio.sleep(self._knobs.services_s)
 
     async def _services(self) -> list[tuple[str, str, str]]:
-        with_region = self._paths.regiond_conf.exists()
+        with_region = self._paths.runs_region
         return [(name, await self._status(name, with_region), "") for name in nodes.rack_services() if name != "rackd"]
 
     async def _status(self, name: str, with_region: bool) -> str:
