@@ -7,7 +7,7 @@ import pulumi
 from agent.bundle import Bundle, Effect, File, RackSettings, secret_marker
 from components.args import Args
 from components.host import Host
-from components.render import render
+from components.render import effect_of, render
 
 PACKAGES = ("maas-rack-controller",)
 
@@ -47,7 +47,11 @@ class RackController(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RackControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         rackd_conf = args.urls.apply(lambda urls: render("rackd.conf", urls=urls))
-        super().__init__("maas:index:RackController", name, {RACKD_CONF: rackd_conf}, opts)
+        shown = {
+            RACKD_CONF: rackd_conf,
+            "effects": rackd_conf.apply(lambda text: {file.path: effect_of(file) for file in _files(text)}),
+        }
+        super().__init__("maas:index:RackController", name, shown, opts)
         self.host = args.host
         applied = args.host.apply(
             f"{name}-apply",

@@ -10,7 +10,7 @@ from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
 from components.args import Args
 from components.host import Host
 from components.postgres_primary import Database
-from components.render import render
+from components.render import effect_of, render
 from config.urls import region_url
 from config.versions import VersionFacts
 
@@ -65,7 +65,10 @@ class RegionController(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = args.database.host.apply(lambda host: _regiond_conf(args, host))
-        shown = {REGIOND_CONF: file.apply(lambda made: made.content)}
+        shown = {
+            REGIOND_CONF: file.apply(lambda made: made.content),
+            "effects": file.apply(lambda made: {made.path: effect_of(made)}),
+        }
         super().__init__("maas:index:RegionController", name, shown, opts)
         applied = args.host.apply(
             f"{name}-apply",

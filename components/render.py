@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jinja2
 
-from agent.bundle import File
+from agent.bundle import Effect, File
 
 
 @functools.cache
@@ -28,6 +28,14 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def shown_in_preview(files: Iterable[File]) -> dict[str, str]:
-    """The files as a component's inputs: path → text, in which secrets are only named."""
-    return {file.path: file.content for file in files}
+def shown_in_preview(files: Iterable[File]) -> dict[str, object]:
+    """The files as a component's inputs: path → text, in which secrets are only named, and what units will feel."""
+    files = tuple(files)
+    return {file.path: file.content for file in files} | {"effects": {file.path: effect_of(file) for file in files}}
+
+
+def effect_of(file: File) -> str:
+    """What a change of the file is felt as: `restart maas-regiond.service`, or `nothing`."""
+    if file.effect is Effect.NOTHING:
+        return Effect.NOTHING.value
+    return ", ".join(f"{file.effect.value} {unit}" for unit in file.units)

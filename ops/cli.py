@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -46,6 +47,49 @@ def check(stack: StackName, as_json: AsJson = False) -> None:
         findings = error.findings
     typer.echo(checks.as_json(findings) if as_json else f"Pulumi.{stack}.yaml can work")
     raise typer.Exit(1 if findings else 0)
+
+
+class Format(StrEnum):
+    """How a plan is printed."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+@app.command()
+def plan(
+    stack: StackName,
+    form: Annotated[Format, typer.Option("--format", help="markdown fits a comment on a pull request.")] = (
+        Format.TERMINAL
+    ),
+    preview: Annotated[
+        Path | None, typer.Option(help="Read this output of `pulumi preview --json` instead of running it.")
+    ] = None,
+) -> None:
+    """Show what `pulumi up` would do on each host, in order, and what is reloaded or restarted. No host is asked.
+
+    Example: maas-ha plan production --format markdown
+    """
+    from rich.console import Console
+
+    from ops import plan as plans
+    from ops import plan_views as views
+
+    try:
+        stack_file.read(stack, Path.cwd())
+        made = (
+            plans.of_preview(stack, preview.read_text(encoding="utf-8")) if preview else plans.read(stack, Path.cwd())
+        )
+    except (StackFileError, EngineError, OSError) as error:
+        fail(error)
+    match form:
+        case Format.TERMINAL:
+            views.show(made, Console(soft_wrap=True))
+        case Format.MARKDOWN:
+            typer.echo(views.markdown(made), nl=False)
+        case Format.JSON:
+            typer.echo(made.model_dump_json(indent=2))
 
 
 @app.command()
