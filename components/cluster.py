@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pulumi
 
 from agent.bundle import File
-from components import haproxy_frontend, postgres_primary, rack_controller, region_controller
+from agent.packaging import DEB, PACKAGINGS
+from components import haproxy_frontend, postgres_primary, rack_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
 from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
@@ -60,13 +61,14 @@ def _host(name: str, cluster: Cluster) -> Host:
     roles = topology.roles[name]
     assert isinstance(topology.database, Database)  # noqa: S101 - an external one is still to come
     database = postgres_primary.packages(topology.database.version)
+    packaging = PACKAGINGS[topology.maas.packaging]
     by_role = {
         "database": database,
         "load balancer": haproxy_frontend.PACKAGES,
-        "region": region_controller.PACKAGES,
-        "rack": rack_controller.PACKAGES,
+        "region": packaging.region_packages,
+        "rack": packaging.rack_packages,
     }
-    files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles else []
+    files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles and packaging == DEB else []
     if topology.maas.repository:
         files.append(_apt_source(topology.maas.repository))
     return Host(
@@ -79,8 +81,15 @@ def _host(name: str, cluster: Cluster) -> Host:
             packages=tuple(sorted({package for role in roles for package in by_role[role]})),
             keep_packages=database if "database" in roles else (),
             files=tuple(files),
+            snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
     )
+
+
+def _snap_channel(topology: Topology) -> str:
+    """Where the snap comes from; "" where MAAS comes from packages."""
+    maas = topology.maas
+    return (maas.channel or f"{maas.version}/stable") if maas.packaging == "snap" else ""
 
 
 def _apt_source(repository: AptRepository) -> File:

@@ -62,6 +62,8 @@ class HostArgs(Args):
     """Those of them that hold data and stay when the host is removed."""
     files: tuple[File, ...] = ()
     """Files that must be there before the packages are: package sources, guards of units."""
+    snap_channel: str = ""
+    """Where the snap `maas` is installed from; "" for none."""
 
 
 class Host(pulumi.ComponentResource):
@@ -71,13 +73,15 @@ class Host(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         shown = shown_in_preview(args.files) | {"address": args.address, "packages": " ".join(sorted(args.packages))}
+        if args.snap_channel:
+            shown["snap"] = f"maas from {args.snap_channel}"
         super().__init__("maas:index:Host", name, shown, opts)
         self.name = name
         self._args = args
         bundle = Bundle(
             host=name,
             component="host",
-            settings=HostSettings(keep_packages=args.keep_packages),
+            settings=HostSettings(args.keep_packages, args.snap_channel),
             packages=args.packages,
             files=args.files,
         )

@@ -10,9 +10,10 @@ from pathlib import PurePosixPath
 from agent import before, disk
 from agent.bundle import HostSettings
 from agent.errors import StepError
-from agent.machine import Work
-from agent.records import Records
+from agent.machine import Machine, Work
+from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
+from agent.snaps import Snaps, bring_maas, differences_of_maas, refuse_mixture, refuse_other_version
 from agent.teardown import take_down
 from agent.transaction import Transaction
 from agent.units import Units
@@ -34,6 +35,7 @@ class Host(Role):
     def __init__(self, work: Work, settings: HostSettings) -> None:
         super().__init__(work)
         self.settings = settings
+        self._snaps = Snaps(work.paths, work.commands, work.report)
 
     def prepare(self) -> None:
         """Refuse a machine that can't be made ready, and wait for one that isn't yet."""
@@ -43,6 +45,10 @@ class Host(Role):
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
+        refuse_mixture(work, self.settings.snap_channel)
+        self._snaps.account()
+        if self.settings.snap_channel:
+            refuse_other_version(self._snaps, self.settings.snap_channel)
         missing = [name for name in work.bundle.packages if name not in work.packages.installed()]
         if not missing:
             return
@@ -52,6 +58,15 @@ class Host(Role):
         if work.paths.at("/run/cloud-init").is_dir() and work.paths.at("/usr/bin/cloud-init").exists():
             work.report.step("wait for cloud-init")
             work.commands.run("cloud-init", "status", "--wait", check=False, timeout=CLOUD_INIT_DEADLINE)
+
+    def before_units(self) -> None:
+        """The snap comes once snapd is there."""
+        if self.settings.snap_channel:
+            bring_maas(self.work, self._snaps, self.settings.snap_channel)
+
+    def roll_back(self) -> None:
+        """The snap goes again if it came just now."""
+        self._snaps.undo()
 
     def outputs(self) -> Outputs:
         """Identity of the machine."""
@@ -77,6 +92,7 @@ class Host(Role):
                 take_down(work, record, transaction, stays_active=False)
                 records.forget(record.component)
                 transaction.close()
+        self._remove_snaps()
         work.packages.configure_pending()
         folders = self._package_folders(work.packages.ours())
         names = work.packages.removable(self.settings.keep_packages)
@@ -84,6 +100,19 @@ class Host(Role):
         work.packages.purge(names)
         for folder in sorted(folders, reverse=True):
             self._remove_if_left_over(folder)
+
+    def _remove_snaps(self) -> None:
+        self._snaps.account()
+        if ours := self._snaps.ours():
+            self._snaps.remove(ours)
+        elif self.work.facts.get("held"):
+            self._snaps.release_maas()
+
+    @classmethod
+    def differences(cls, machine: Machine, record: Record) -> list[str]:
+        """A snap that is gone, follows another channel, or isn't held any more."""
+        channel = record.settings.snap_channel if isinstance(record.settings, HostSettings) else ""
+        return differences_of_maas(Snaps(machine.paths, machine.commands, machine.report), channel) if channel else []
 
     def removed(self) -> None:
         """State folders, links and the agent itself go last."""
