@@ -1,6 +1,6 @@
 """The stack file as types: everything under `maas-ha:cluster` in `Pulumi.<stack>.yaml`.
 
-These models know what a single value may be; what several values mean together is checked in `config/rules.py`.
+These models know what a single value may be; what several values mean together is checked in `config/rules/`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+"""What several values of a stack file mean together: one function a rule, every finding in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from config.finding import Finding
+from config.rules import dhcp, hosts, software
+from config.topology import Topology
+
+Rule = Callable[[Topology], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    hosts.hosts_are_known,
+    hosts.hosts_are_used,
+    hosts.roles_fit_together,
+    hosts.racks_are_named_once,
+    hosts.addresses_differ,
+    software.postgres_is_supported,
+    dhcp.dhcp_is_by_two_racks,
+    dhcp.dhcp_racks_are_in_the_subnet,
+    dhcp.dhcp_ranges_fit,
+    dhcp.dhcp_subnets_differ,
+)
+
+
+def check(topology: Topology) -> list[Finding]:
+    """All findings of all rules."""
+    return [finding for rule in RULES for finding in rule(topology)]
