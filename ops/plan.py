@@ -17,8 +17,8 @@ COMMAND = "command:remote:Command"
 COMPONENT = "maas:index:"
 HOST = f"{COMPONENT}Host"
 
-EFFECTS, SETTINGS, PACKAGES = "effects", "settings", "packages"
-"""Inputs of a component beside its files (components/render.py)."""
+EFFECTS, PACKAGES = "effects", "packages"
+"""Inputs of a component beside its files and settings (components/render.py)."""
 
 Operation = Literal["create", "update", "delete", "replace"]
 
@@ -169,7 +169,7 @@ def _component(transaction: _Transaction) -> ComponentPlan:
         for path in dict.fromkeys((*old, *new))
         if path.startswith("/") and old.get(path) != new.get(path)
     ]
-    settings = list(_settings(_mapping(old.get(SETTINGS)), _mapping(new.get(SETTINGS))))
+    settings = list(_settings(old, new))
     packages = list(_packages(str(old.get(PACKAGES, "")), str(new.get(PACKAGES, ""))))
     return ComponentPlan(
         component=transaction.component.name,
@@ -196,7 +196,8 @@ def _diff(path: str, old: object, new: object) -> str:
 
 def _settings(old: dict[str, object], new: dict[str, object]) -> Iterator[str]:
     for name in dict.fromkeys((*old, *new)):
-        if old.get(name) != new.get(name):
+        is_setting = not name.startswith("/") and name not in (EFFECTS, PACKAGES)
+        if is_setting and old.get(name) != new.get(name):
             yield f"{name}: {old.get(name)} → {new.get(name)}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -47,16 +49,11 @@ def details(component: ComponentPlan) -> list[str]:
 
 def markdown(plan: Plan, limit: int = COMMENT_LIMIT) -> str:
     """The plan as a comment: consequences open, texts folded; the longest texts go first where it is too long."""
-    left_out: set[tuple[str, str]] = set()
-    by_length = sorted(
-        ((len(file.diff), component.component, file.path) for component, file in _files(plan)), reverse=True
-    )
-    text = _markdown(plan, left_out)
-    for _, component, path in by_length:
-        if len(text) <= limit:
-            return text
-        left_out.add((component, path))
-        text = _markdown(plan, left_out)
+    by_length = sorted(_files(plan), key=lambda found: len(found[1].diff), reverse=True)
+    longest = [(component.component, file.path) for component, file in by_length]
+    counts = range(len(longest) + 1)
+    fewest = bisect_left(counts, True, key=lambda count: len(_markdown(plan, set(longest[:count]))) <= limit)
+    text = _markdown(plan, set(longest[:fewest]))
     if len(text) <= limit:
         return text
     note = "\n\n… the rest is too long for a comment: run `maas-ha plan`."

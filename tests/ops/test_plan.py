@@ -1,0 +1,141 @@
+"""`maas-ha plan`: the engine's own preview, read for an operator."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from ops import plan, plan_views
+from ops.cli import app
+from ops.plan import ComponentPlan, FileChange, HostPlan, Plan
+from tests.contract import topologies
+from tests.fake_hosts.stack import FakeStack
+
+SHARED_SECRET, API_KEY = "0123456789abcdef0123456789abcdef", "consumer:token:secret"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> FakeStack:
+    """A stack of five hosts that is up."""
+    folder = tmp_path_factory.mktemp("stack")
+    stack = FakeStack(folder)
+    stack.write(topologies.cluster(folder, regions=2, racks=2, pairs=1))
+    stack.up()
+    return stack
+
+
+def planned(stack: FakeStack, cluster: dict[str, object]) -> Plan:
+    stack.write(cluster)
+    return plan.of_preview("dev", json.dumps(stack.preview()))
+
+
+def test_nothing_to_do(running: FakeStack) -> None:
+    made = planned(running, topologies.cluster(running.folder, regions=2, racks=2, pairs=1))
+    assert (made.summary, made.hosts) == ("nothing to do", [])
+
+
+def test_a_worker_more(running: FakeStack) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
+    cast("dict[str, dict[str, int]]", cluster["regions"])["region2"]["workers"] = 5
+    made = planned(running, cluster)
+    assert made.summary == "1 host, 1 restart of maas-regiond, PostgreSQL untouched"
+    (host,) = made.hosts
+    (component,) = host.components
+    (file,) = component.files
+    assert (host.host, component.component, component.operation) == ("region2", "region2-region", "update")
+    assert (file.path, file.effect) == ("/etc/maas/regiond.conf", "restart maas-regiond.service")
+    assert file.diff.splitlines()[-2:] == ["-num_workers: 4", "+num_workers: 5"]
+
+
+def test_a_rack_more(running: FakeStack) -> None:
+    made = planned(running, topologies.cluster(running.folder, regions=2, racks=3, pairs=1))
+    assert made.summary == "1 host, 1 component made, PostgreSQL untouched"
+    (host,) = made.hosts
+    assert [part.component for part in host.components] == ["rack3", "rack3-rack"]
+    assert host.components[0].packages == ["+maas-rack-controller"]
+
+
+def test_a_rack_less(running: FakeStack) -> None:
+    made = planned(running, topologies.cluster(running.folder, regions=2, racks=1))
+    gone = {part.component: part.operation for host in made.hosts for part in host.components}
+    assert gone["rack2-rack"] == gone["rack2"] == "delete"
+    assert "PostgreSQL untouched" in made.summary
+
+
+def test_another_range(running: FakeStack) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
+    cast("list[dict[str, dict[str, str]]]", cluster["dhcp"])[0]["range"]["end"] = "10.0.1.150"
+    made = planned(running, cluster)
+    settings = {line for host in made.hosts for part in host.components for line in part.settings}
+    assert settings == {"range: 10.0.1.100 to 10.0.1.199 → 10.0.1.100 to 10.0.1.150"}
+
+
+def test_no_secret_is_in_any_view(running: FakeStack) -> None:
+    made = planned(running, topologies.cluster(running.folder, regions=3, racks=4, pairs=2, workers=9))
+    assert "restart of postgresql@16-main" in made.summary
+    for text in (made.model_dump_json(), plan_views.markdown(made), terminal(made)):
+        assert SHARED_SECRET not in text
+        assert API_KEY not in text
+
+
+def terminal(made: Plan) -> str:
+    printed = io.StringIO()
+    plan_views.show(made, Console(file=printed, width=100, soft_wrap=True))
+    return printed.getvalue()
+
+
+def large(files: int, lines: int) -> Plan:
+    parts = [
+        ComponentPlan(
+            component=f"part{number}",
+            kind="HaproxyFrontend",
+            operation="update",
+            files=[
+                FileChange(
+                    path=f"/etc/file{number}", diff="\n".join(["--- a", "+++ b", *["+line"] * lines]), effect="nothing"
+                )
+            ],
+        )
+        for number in range(files)
+    ]
+    return Plan(stack="dev", summary="much", hosts=[HostPlan(host="lb1", components=parts)])
+
+
+def test_a_comment_folds_its_texts() -> None:
+    text = plan_views.markdown(large(files=1, lines=3))
+    assert text.startswith("<!-- maas-ha plan dev -->\n### dev: much\n")
+    assert "<details><summary><code>/etc/file0</code>: nothing</summary>" in text
+    assert "```diff" in text
+
+
+@pytest.mark.parametrize(("files", "lines"), [(1, 20_000), (40, 500), (4_000, 5)])
+def test_a_comment_never_gets_too_long(files: int, lines: int) -> None:
+    text = plan_views.markdown(large(files=files, lines=lines))
+    assert len(text) <= plan_views.COMMENT_LIMIT
+    assert "too long for a comment: run `maas-ha plan`" in text
+    assert text.count("```") % 2 == 0
+
+
+def test_a_text_with_a_fence_stays_inside_its_own() -> None:
+    made = large(files=1, lines=1)
+    made.hosts[0].components[0].files[0].diff += "\n+```\n+<b>"
+    assert "````diff" in plan_views.markdown(made)
+
+
+def test_the_command_reads_a_saved_preview(running: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1, workers=3)
+    running.write(cluster)
+    saved = tmp_path / "preview.json"
+    saved.write_text(json.dumps(running.preview()), encoding="utf-8")
+    monkeypatch.chdir(running.folder)
+    for form, start in (("terminal", "dev: "), ("markdown", "<!-- maas-ha plan dev")):
+        done = CliRunner().invoke(app, ["plan", "dev", "--preview", str(saved), "--format", form])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.startswith(start)
+        assert "2 restarts of maas-regiond" in done.stdout
