@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -50,6 +51,8 @@ def run(arguments: list[str], places: Places) -> int:
     options = _parser().parse_args([word for word in arguments if word.partition("=")[0] != "--hold"])
     if options.command in CHANGING and os.geteuid() != 0:
         raise SnapError("access denied (try with sudo)")
+    if options.command in ("install", "refresh", "remove") and not places.seeded.exists():
+        raise SnapError("too early for operation, device not yet seeded or device model not acknowledged")
     said = _commands()[options.command](options, places, until)
     if said:
         print(said)
@@ -89,8 +92,17 @@ def _commands() -> dict[str, Command]:
         "start": lambda o, places, _: _tell("start", o, places),
         "stop": lambda o, places, _: _tell("stop", o, places),
         "restart": lambda o, places, _: _tell("restart", o, places),
-        "wait": lambda o, places, _: "",
+        "wait": _wait,
     }
+
+
+def _wait(options: argparse.Namespace, places: Places, until: list[str]) -> str:
+    """`snap wait system seed.loaded`; no other condition is known. Raises SnapError."""
+    if options.conditions != ["system", "seed.loaded"]:
+        raise SnapError(f"unknown condition {' '.join(options.conditions)}")
+    while not places.seeded.exists():
+        time.sleep(0.05)
+    return ""
 
 
 def _refresh(options: argparse.Namespace, places: Places, until: list[str]) -> str:
@@ -177,7 +189,9 @@ def _parser() -> Parser:
     remove.add_argument("snap")
     remove.add_argument("--purge", action="store_true", help="no snapshot of the data; the stand-in never makes one")
     for name in ("list", "services"):
-        commands.add_parser(name, allow_abbrev=False).add_argument("snap", nargs="?")
+        listing = commands.add_parser(name, allow_abbrev=False)
+        listing.add_argument("snap", nargs="?")
+        listing.add_argument("--unicode", choices=("auto", "never", "always"))
     commands.add_parser("info", allow_abbrev=False).add_argument("snap")
     for verb, option in (("start", "--enable"), ("stop", "--disable"), ("restart", "--reload")):
         tell = commands.add_parser(verb, allow_abbrev=False)

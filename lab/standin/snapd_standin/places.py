@@ -32,6 +32,11 @@ class Places:
         return self.root / "var/lib/snapd/state.lock"
 
     @property
+    def seeded(self) -> Path:
+        """There once snapd takes orders."""
+        return self.root / "var/lib/snapd/seeded"
+
+    @property
     def socket(self) -> Path:
         """Where snapd listens."""
         return self.root / "run/snapd.socket"

@@ -93,7 +93,8 @@ def test_everything_belongs_to_root_until_postinst(debs: dict[str, dict[str, Pat
 def test_the_packages_know_which_maas_they_are(debs: dict[str, dict[str, Path]], version: str) -> None:
     for package, deb in debs[version].items():
         assert field(deb, "Package") == package
-        assert field(deb, "Version") == f"1:{LONG_VERSIONS[version]}-0standin1"
+        own = "2.63" if package == "snapd" else LONG_VERSIONS[version]
+        assert field(deb, "Version") == f"1:{own}-0standin1"
     module: dict[str, object] = {}
     exec(content(debs[version]["maas-common"], "./usr/lib/python3/dist-packages/maas_standin/version.py"), module)  # noqa: S102
     assert module["LONG"] == LONG_VERSIONS[version]
