@@ -115,6 +115,27 @@ def status(stack: StackName, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def verify(stack: StackName, as_json: AsJson = False) -> None:
+    """Compare every host with what the last update left there. Exit code 0: the same, 1: it drifted, 2: no answer.
+
+    Read-only: each host's agent looks at files, owners, modes, units and its own service. Hosts are asked at once.
+
+    Example: maas-ha verify production
+    """
+    from ops import verify as verifying
+
+    try:
+        seen = verifying.read(stack, Path.cwd())
+    except StackFileError as error:
+        fail(error)
+    if as_json:
+        typer.echo(seen.model_dump_json(indent=2))
+    else:
+        typer.echo("\n".join(seen.lines()) or f"{len(seen.hosts)} hosts are as the last update left them")
+    raise typer.Exit(seen.code)
+
+
+@app.command()
 def forget(
     stack: StackName,
     host: Annotated[str, typer.Argument(metavar="HOST", help="Its name in the stack.")],
