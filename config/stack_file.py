@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from config import host_keys, rules
+from config import host_keys, problems, rules
 from config.finding import Finding, StackFileError
 from config.topology import Topology
 
@@ -68,51 +65,8 @@ def parse(raw: object, project: Path) -> Cluster:
     try:
         topology = Topology.model_validate(raw)
     except ValidationError as error:
-        raise StackFileError(_finding(detail) for detail in error.errors(include_input=False)) from None
+        raise StackFileError(problems.findings(error.errors(include_input=False))) from None
     keys, missing = host_keys.read(topology, project)
     if findings := rules.check(topology) + missing:
         raise StackFileError(findings)
     return Cluster(topology, keys)
-
-
-def _finding(detail: ErrorDetails) -> Finding:
-    location = [part for part in detail["loc"] if part != "[key]"]
-    path = ".".join(str(part) for part in location).replace(".[", "[") or "maas-ha:cluster"
-    match detail["type"]:
-        case "extra_forbidden":
-            return Finding(path, "is no field that this program knows", _did_you_mean(location))
-        case "missing":
-            return Finding(path, "is missing", "add it")
-        case _:
-            return Finding(path, detail["msg"][:1].lower() + detail["msg"][1:], "see config/topology.py for what fits")
-
-
-def _did_you_mean(location: list[int | str]) -> str:
-    """The known field that is nearest to an unknown one, or all that are known in its place."""
-    place: object = Topology
-    for part in location[:-1]:
-        place = _inside(place, part)
-    if not _is_model(place):
-        return "take it out"
-    near = difflib.get_close_matches(str(location[-1]), place.model_fields, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(place.model_fields)}"
-
-
-def _is_model(annotation: object) -> TypeGuard[type[BaseModel]]:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _inside(annotation: object, part: int | str) -> object:
-    """The type of what lies at `part`: of a model's field, of a dict's values, of a tuple's items."""
-    if _is_model(annotation):
-        field = annotation.model_fields.get(str(part))
-        return _present(field.annotation) if field else None
-    inner = get_args(annotation)
-    return inner[-1 if get_origin(annotation) is dict else 0] if inner else None
-
-
-def _present(annotation: object) -> object:
-    """`X` of `X | None`, and anything else as it is."""
-    if type(None) in get_args(annotation):
-        return next(part for part in get_args(annotation) if part is not type(None))
-    return annotation

@@ -1,10 +1,16 @@
-"""What differs between MAAS versions: one row a version (maas-facts §0, §8, §10)."""
+"""What differs between MAAS versions: one row a version (maas-facts §0, §7, §8, §10).
+
+What only the agent has to know of a version stands beside the packagings, in `agent/packaging.py`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from config.topology import MaasVersion
+
+MAAS_STARTS_ON = 12
+"""Oldest PostgreSQL that 3.4 to 3.7 themselves check for, whatever their documentation says (maas-facts §0)."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +25,8 @@ class VersionFacts:
     """Units that read regiond.conf; regiond first."""
     balanced_ports: tuple[tuple[int, int], ...]
     """TCP routes through the load balancer: port there → port on each region."""
+    region_ports: tuple[range, ...]
+    """Further TCP ports that a region itself wants, where MAAS's TLS can't listen."""
 
 
 HTTP, HTTPS = (80, 5240), (443, 5443)
@@ -27,9 +35,13 @@ TEMPORAL, INTERNAL_API = (5271, 5271), (5242, 5242)
 REGIOND = ("maas-regiond.service",)
 REGIOND_AND_TEMPORAL = ("maas-regiond.service", "maas-apiserver.service", "maas-temporal-worker.service")
 
+OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), range(3128, 3129))
+"""Metrics, HTTP, syslog, RPC, DNS and proxy."""
+OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
+
 VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts(14, False, REGIOND, (HTTP, HTTPS)),
-    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL)),
-    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API)),
-    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API)),
+    "3.4": VersionFacts(14, False, REGIOND, (HTTP, HTTPS), OWN),
+    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL), OWN_AND_TEMPORAL),
+    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL),
+    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL),
 }

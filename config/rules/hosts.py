@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -52,10 +51,13 @@ def racks_are_named_once(topology: Topology) -> Iterator[Finding]:
 
 
 def addresses_differ(topology: Topology) -> Iterator[Finding]:
-    """An address belongs to one machine (maas-facts §4.3)."""
-    by_address: dict[str, list[str]] = defaultdict(list)
+    """An address belongs to one machine and is named once; MAAS ignores one that two regions have (maas-facts §4.3)."""
+    owner: dict[str, str] = {}
     for name, host in topology.hosts.items():
-        by_address[str(host.address)].append(name)
-    for address, names in by_address.items():
-        for name in names[1:]:
-            yield Finding(f"hosts.{name}.address", f"{address} is also {names[0]}'s", "give each host its own")
+        for index, address in enumerate(map(str, host.addresses)):
+            path = f"hosts.{name}.{f'also[{index - 1}]' if index else 'address'}"
+            known = owner.setdefault(address, name)
+            if known != name:
+                yield Finding(path, f"{address} is also {known}'s", "give each host its own")
+            elif address in map(str, host.addresses[:index]):
+                yield Finding(path, f"{address} is named twice", "take one out")

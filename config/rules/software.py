@@ -6,12 +6,38 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.topology import Database, Topology
-from config.versions import VERSIONS
+from config.versions import MAAS_STARTS_ON, VERSIONS
 
 
 def postgres_is_supported(topology: Topology) -> Iterator[Finding]:
-    """MAAS and PostgreSQL go together (maas-facts §0)."""
-    wanted = VERSIONS[topology.maas.version].min_postgres
-    if isinstance(topology.database, Database) and topology.database.version < wanted:
-        problem = f"MAAS {topology.maas.version} is not supported on PostgreSQL {topology.database.version}"
-        yield Finding("database.version", problem, f"use {wanted} or newer")
+    """MAAS and PostgreSQL go together, or the operator knows that they only happen to (maas-facts §0)."""
+    database, wanted = topology.database, VERSIONS[topology.maas.version].min_postgres
+    if not isinstance(database, Database) or database.accept_unsupported or database.version >= wanted:
+        return
+    problem = f"MAAS {topology.maas.version} is documented for PostgreSQL {wanted} and newer, not {database.version}"
+    remedy = f"use {wanted} or newer; MAAS itself starts on {MAAS_STARTS_ON} and newer: to run it without its"
+    yield Finding("database.version", problem, f"{remedy} vendor's support, write accept_unsupported: true beside it")
+
+
+def packaging_has_its_own_source(topology: Topology) -> Iterator[Finding]:
+    """Snap and deb are never mixed, and neither reads the other's source (maas-facts §9)."""
+    maas = topology.maas
+    if maas.packaging == "snap" and maas.repository is not None:
+        yield Finding("maas.repository", "a snap comes from no apt repository", "take it out, or write packaging: deb")
+    if maas.packaging == "deb" and maas.channel is not None:
+        yield Finding("maas.channel", "packages come from no snap channel", "take it out, or write packaging: snap")
+
+
+def channel_is_of_the_version(topology: Topology) -> Iterator[Finding]:
+    """All controllers run the version that the stack file names (maas-facts §9)."""
+    maas = topology.maas
+    if maas.packaging == "snap" and maas.channel is not None and maas.channel.partition("/")[0] != maas.version:
+        problem = f"is no channel of MAAS {maas.version}"
+        yield Finding("maas.channel", problem, f"name one such as {maas.version}/stable, or change maas.version")
+
+
+def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
+    """MAAS's TLS and a region's other ports are different ones (maas-facts §8)."""
+    maas = topology.maas
+    if maas.tls and any(maas.tls.port in ports for ports in VERSIONS[maas.version].region_ports):
+        yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
