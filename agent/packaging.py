@@ -75,9 +75,26 @@ SNAP_MODE = "/var/snap/maas/common/snap_mode"
 """`region`, `rack`, `region+rack`; absent before `maas init`."""
 
 
+@dataclass(frozen=True)
+class Release:
+    """How a MAAS version runs on a host, as far as only the agent has to know (the rest: `config/versions.py`)."""
+
+    snap_unit: str
+    """The one unit that all of the snap runs in (maas-facts §1.1)."""
+    log_folders: dict[str, str]
+    """Packaging → folder of `regiond.log` and `rackd.log`; without one they log to the journal (maas-facts §10)."""
+
+
+_SUPERVISOR = Release("snap.maas.supervisor.service", {"deb": "/var/log/maas", "snap": "/var/snap/maas/common/log"})
+_PEBBLE = Release("snap.maas.pebble.service", {})
+
+RELEASES = {"3.4": _SUPERVISOR, "3.5": _PEBBLE, "3.6": _PEBBLE, "3.7": _PEBBLE}
+"""By `MAJOR.MINOR`."""
+
+
 def snap_unit(version: str) -> str:
-    """The one unit that all of MAAS runs in (maas-facts §1.1): Pebble since 3.5, the supervisor before."""
-    return "snap.maas.supervisor.service" if version == "3.4" else "snap.maas.pebble.service"
+    """The one unit that all of MAAS runs in (maas-facts §1.1)."""
+    return RELEASES[version].snap_unit
 
 
 def region_log(packaging: str, version: str) -> str:
@@ -91,6 +108,5 @@ def rack_log(packaging: str, version: str) -> str:
 
 
 def _log(packaging: str, version: str, daemon: str) -> str:
-    if version != "3.4":
-        return ""
-    return f"/var/log/maas/{daemon}.log" if packaging == "deb" else f"/var/snap/maas/common/log/{daemon}.log"
+    folder = RELEASES[version].log_folders.get(packaging)
+    return f"{folder}/{daemon}.log" if folder else ""
