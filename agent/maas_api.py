@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.errors import StepError
+from agent.maas_http import read_json, secured
 
-TIMEOUT = 30.0
-"""Seconds for one request."""
 AWAY = {502, 503, 504}
 """Answers of an nginx or balancer whose region is down (maas-facts §0a row 8)."""
 
@@ -94,12 +93,16 @@ class IpRange:
 class MaasApi:
     """One MAAS at several addresses; the first that answers is used and kept."""
 
-    def __init__(self, urls: Sequence[str], api_key: str) -> None:
-        """`urls` are addresses as in `maas_url`: `http://198.51.100.10/MAAS`; the key has three parts with colons."""
+    def __init__(self, urls: Sequence[str], api_key: str, ca_certificate: str = "") -> None:
+        """`urls` are addresses as in `maas_url`: `http://198.51.100.10/MAAS`; the key has three parts with colons.
+
+        `ca_certificate` is the PEM of the authority that https is verified by.
+        """
         if len(api_key.split(":")) != 3:
             raise StepError("the API key isn't of the form consumer:token:secret")
         self._urls = [url.rstrip("/") for url in urls]
         self._key = api_key
+        self._ca_certificate = ca_certificate
 
     def racks(self) -> list[Rack]:
         """All rack controllers."""
@@ -159,7 +162,7 @@ class MaasApi:
         reasons = []
         for url in list(self._urls):
             try:
-                answer = self._request(method, f"{url}/api/2.0/{path}", fields)
+                answer = self._followed(method, f"{url}/api/2.0/{path}", fields)
             except urllib.error.HTTPError as error:
                 said = explain(error.read().decode(errors="replace"))
                 if error.code not in AWAY:
@@ -173,6 +176,16 @@ class MaasApi:
                 return answer
         raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]))
 
+    def _followed(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:
+        """The answer, over TLS where `url` is http and MAAS has meanwhile got TLS (maas-facts §8)."""
+        try:
+            return self._request(method, url, fields)
+        except urllib.error.HTTPError as error:
+            target = secured(url, error) if self._ca_certificate else ""
+            if not target:
+                raise
+        return self._request(method, target, fields)
+
     def _request(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:
         headers = {"Authorization": authorization(self._key, secrets.token_hex(16), int(time.time()))}
         data = None
@@ -181,24 +194,16 @@ class MaasApi:
             headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
             data = multipart(fields, boundary)
         request = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - from the stack file
-        return read_json(request)
+        return read_json(request, self._ca_certificate)
 
 
-def read_json(request: urllib.request.Request) -> object:
-    """The JSON that `request` brings, "" for an empty answer. Raises `OSError`, its `HTTPError` among others."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=TIMEOUT) as response:
-        text = response.read().decode()
-    try:
-        return json.loads(text) if text.strip() else ""
-    except json.JSONDecodeError:
-        raise OSError(f"no JSON in the answer: {text[:80]}") from None
+def event_loops(url: str, ca_certificate: str = "") -> list[str]:
+    """Names `host:pid=N` of all event loops that `url` (an address of MAAS) lists. Raises `OSError`.
 
-
-def event_loops(url: str) -> list[str]:
-    """Names `host:pid=N` of all event loops that `url` (an address of MAAS) lists. Raises `OSError`."""
+    `ca_certificate` is the PEM of the authority that https is verified by.
+    """
     request = urllib.request.Request(f"{url.rstrip('/')}/rpc/")  # noqa: S310 - a fixed address
-    return list(_object(_object(read_json(request)).get("eventloops")))
+    return list(_object(_object(read_json(request, ca_certificate)).get("eventloops")))
 
 
 def authorization(api_key: str, nonce: str, timestamp: int) -> str:

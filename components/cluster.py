@@ -19,7 +19,7 @@ from components.region_controller import Api, RegionController, RegionController
 from config.sizing import max_connections
 from config.stack_file import Cluster
 from config.topology import AptRepository, Database, DhcpPair, Topology
-from config.urls import balanced_url
+from config.urls import balanced_url, region_url
 from config.versions import VERSIONS
 
 
@@ -50,7 +50,7 @@ def build(cluster: Cluster) -> Built:
     regions = _regions(topology, hosts, secrets, database)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
-    api = Api(urls, leader.api_key)
+    api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
     racks = _racks(topology, hosts, api, leader.shared_secret)
     return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api))
 
@@ -173,9 +173,8 @@ def _racks(
             f"{name}-rack",
             RackControllerArgs(
                 host=hosts[name],
-                urls=api.urls,
+                api=api,
                 shared_secret=shared_secret,
-                api_key=api.key,
                 after=racks.get(primary_of.get(name, "")),
             ),
         )
@@ -200,6 +199,12 @@ def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dic
             ),
         )
     return pairs
+
+
+def _maas_urls(topology: Topology) -> list[str]:
+    """What racks are told: http, the balanced address first (maas-facts §4.8, §8)."""
+    regions = [region_url(_address(topology, name)) for name in topology.regions]
+    return [balanced_url(_address(topology, topology.load_balancer.host)), *regions]
 
 
 def _address(topology: Topology, host: str) -> str:

@@ -53,7 +53,10 @@ class DhcpFailoverPair(pulumi.ComponentResource):
 def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, configures: bool) -> pulumi.Output[Bundle]:
     """What the agent on `rack` does: the primary tells MAAS, each waits for its own side."""
     return pulumi.Output.all(
-        urls=args.api.urls, primary=args.primary.system_id, secondary=args.secondary.system_id
+        urls=args.api.urls,
+        ca=args.api.ca_certificate,
+        primary=args.primary.system_id,
+        secondary=args.secondary.system_id,
     ).apply(
         lambda given: Bundle(
             host=rack.host.name,
@@ -66,6 +69,7 @@ def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, conf
                 primary=given["primary"],
                 secondary=given["secondary"],
                 configures=configures,
+                ca_certificate=given["ca"],
             ),
         )
     )

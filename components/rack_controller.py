@@ -7,6 +7,7 @@ import pulumi
 from agent.bundle import Bundle, Effect, File, RackSettings, secret_marker
 from components.args import Args
 from components.host import Host
+from components.region_controller import Api
 from components.render import effect_of, render
 
 PACKAGES = ("maas-rack-controller",)
@@ -31,10 +32,9 @@ class RackControllerArgs(Args):
     """One rack controller."""
 
     host: Host
-    urls: pulumi.Output[list[str]]
-    """API addresses, the balanced one first: up to 3.8 the agent of a rack uses no other (maas-facts §4.8)."""
+    api: Api
+    """The balanced address comes first: up to 3.8 the agent of a rack uses no other (maas-facts §4.8)."""
     shared_secret: pulumi.Output[str]
-    api_key: pulumi.Output[str]
     after: RackController | None
     """The rack that must be serving before this one is touched: the other half of a DHCP pair."""
 
@@ -46,7 +46,7 @@ class RackController(pulumi.ComponentResource):
     """As MAAS has it now: a rack that was deleted and comes back has another (maas-facts §4.5)."""
 
     def __init__(self, name: str, args: RackControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        rackd_conf = args.urls.apply(lambda urls: render("rackd.conf", urls=urls))
+        rackd_conf = args.api.maas_urls.apply(lambda urls: render("rackd.conf", urls=urls))
         shown = {
             RACKD_CONF: rackd_conf,
             "effects": rackd_conf.apply(lambda text: {file.path: effect_of(file) for file in _files(text)}),
@@ -55,11 +55,11 @@ class RackController(pulumi.ComponentResource):
         self.host = args.host
         applied = args.host.apply(
             f"{name}-apply",
-            pulumi.Output.all(urls=args.urls, rackd_conf=rackd_conf).apply(
+            pulumi.Output.all(urls=args.api.urls, rackd_conf=rackd_conf, ca=args.api.ca_certificate).apply(
                 lambda given: Bundle(
                     host=args.host.name,
                     component=name,
-                    settings=RackSettings(api_urls=tuple(given["urls"])),
+                    settings=RackSettings(api_urls=tuple(given["urls"]), ca_certificate=given["ca"]),
                     packages=PACKAGES,
                     files=_files(given["rackd_conf"]),
                     units=(UNIT,),
@@ -67,7 +67,7 @@ class RackController(pulumi.ComponentResource):
                 )
             ),
             parent=self,
-            secrets={"shared_secret": args.shared_secret, "api_key": args.api_key},
+            secrets={"shared_secret": args.shared_secret, "api_key": args.api.key},
             after=[args.after] if args.after else [],
         )
         self.system_id = applied.public("system_id")

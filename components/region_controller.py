@@ -27,9 +27,13 @@ class Api:
     """How a program talks to MAAS."""
 
     urls: pulumi.Output[list[str]]
-    """Balanced address first, then each region's own."""
+    """Balanced address first, then each region's own; https where MAAS has TLS."""
+    maas_urls: pulumi.Output[list[str]]
+    """The same for rackd.conf: always http, as racks ask port 5240 also with TLS (maas-facts §8)."""
     key: pulumi.Output[str]
     """Secret: `CONSUMER:TOKEN:SECRET`."""
+    ca_certificate: pulumi.Output[str]
+    """PEM of the authority that https is verified by."""
 
 
 class RegionControllerArgs(Args):

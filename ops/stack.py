@@ -16,6 +16,7 @@ class Outputs(BaseModel):
 
     api_url: str
     api_key: str
+    ca_certificate: str
     database_endpoint: str
     regions: dict[str, str]
     """Host name → system_id."""

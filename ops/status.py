@@ -65,7 +65,9 @@ def read(stack: str, project: Path) -> Status:
     """The status of `stack`. Raises `StackFileError` or `EngineError`."""
     cluster, outputs = stack_file.read(stack, project), read_outputs(stack, project)
     addresses = [str(cluster.topology.hosts[name].address) for name in cluster.topology.regions]
-    api = MaasApi([outputs.api_url, *map(region_url, addresses)], outputs.api_key)
+    tls_port = cluster.topology.maas.tls.port if cluster.topology.maas.tls else 0
+    urls = [outputs.api_url, *(region_url(address, tls_port) for address in addresses)]
+    api = MaasApi(urls, outputs.api_key, outputs.ca_certificate)
     try:
         return _read(cluster, outputs, api)
     except (StepError, OSError) as error:
@@ -73,7 +75,7 @@ def read(stack: str, project: Path) -> Status:
 
 
 def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
-    loops = [name.partition(":")[0] for name in event_loops(outputs.api_url)]
+    loops = [name.partition(":")[0] for name in event_loops(outputs.api_url, outputs.ca_certificate)]
     regions = [
         RegionStatus(
             name=region.hostname,

@@ -25,7 +25,7 @@ class Dhcp(Role):
     def __init__(self, work: Work, settings: DhcpSettings) -> None:
         super().__init__(work)
         self.settings = settings
-        self._api = MaasApi(settings.api_urls, work.secret("api_key"))
+        self._api = MaasApi(settings.api_urls, work.secret("api_key"), settings.ca_certificate)
         self._vlan_before: Vlan | None = None
         self._range_created = False
         self._vlan: Vlan | None = None

@@ -78,7 +78,7 @@ class Rack(Role):
             self.work.paths.at(MAAS_ID).unlink(missing_ok=True)
 
     def _api(self) -> MaasApi:
-        return MaasApi(self.settings.api_urls, self.work.secret("api_key"))
+        return MaasApi(self.settings.api_urls, self.work.secret("api_key"), self.settings.ca_certificate)
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:

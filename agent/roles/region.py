@@ -90,7 +90,7 @@ class Region(Role):
             self._tell_last("no other region is known" if key else "the database gives no API key")
             return
         self.work.report.step("let MAAS forget this region")
-        api = MaasApi(self.settings.peer_urls, key)
+        api = MaasApi(self.settings.peer_urls, key, self.settings.ca_certificate)
         try:
             self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id))
         except NobodyAnswersError as error:

@@ -1,0 +1,61 @@
+"""One request to MAAS: never through a proxy, redirected only from http to the same host's https, TLS verified."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from email.message import Message
+from typing import IO
+
+TIMEOUT = 30.0
+"""Seconds for one request."""
+MOVED = 301
+"""What a region's port 5240 answers once MAAS has TLS (maas-facts §8)."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer: following one would carry the API key to whatever address it names."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        return None
+
+
+def read_json(request: urllib.request.Request, ca_certificate: str = "") -> object:
+    """The JSON that `request` brings, "" for an empty answer. Raises `OSError`, its `HTTPError` among others.
+
+    `ca_certificate` is the PEM of the only authority that https is trusted by; "" means those of the system.
+    """
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}),
+        urllib.request.HTTPSHandler(context=trusting(ca_certificate)),
+        _NoRedirect(),
+    )
+    with opener.open(request, timeout=TIMEOUT) as response:
+        text = response.read().decode()
+    try:
+        return json.loads(text) if text.strip() else ""
+    except json.JSONDecodeError:
+        raise OSError(f"no JSON in the answer: {text[:80]}") from None
+
+
+def trusting(ca_certificate: str) -> ssl.SSLContext:
+    """A client's side of TLS that checks names and trusts this authority alone (PEM), or for "" those of the system.
+
+    Raises `OSError` if it is no certificate.
+    """
+    return ssl.create_default_context(cadata=ca_certificate or None)
+
+
+def secured(url: str, answer: urllib.error.HTTPError) -> str:
+    """Where `url` is answered over TLS according to `answer`; "" unless that is the same host's https."""
+    if answer.code != MOVED:
+        return ""
+    asked = urllib.parse.urlsplit(url)
+    location = urllib.parse.urlsplit(answer.headers.get("Location", ""))
+    same = asked.scheme == "http" and location.scheme == "https" and location.hostname == asked.hostname
+    return location._replace(path=asked.path, query=asked.query).geturl() if same else ""
