@@ -56,3 +56,7 @@ test: lint ## everything, on hosts of its own; needs root
 	@tests/install-packages.sh
 	@# Side by side: the engine's tests mostly wait for hosts, the others mostly compute.
 	@$(ENTER) && { pytest tests/engine & engine=$$!; pytest --ignore tests/engine; rest=$$?; wait $$engine && exit $$rest; }
+
+.PHONY: test-all
+test-all: test ## the same, and the MAAS versions between the first and the last
+	@$(ENTER) && pytest --all-versions tests/procedures

@@ -1,4 +1,7 @@
-"""A sign of life while a long test runs: a line every 20 seconds, on the standard error that `--capture=sys` leaves."""
+"""For all tests: a sign of life while a long one runs, and those that only `make test-all` asks for.
+
+A line every 20 seconds, on the standard error that `--capture=sys` leaves.
+"""
 
 from __future__ import annotations
 
@@ -28,3 +31,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     finally:
         done.set()
         teller.join()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--all-versions", action="store_true", help="only the tests of MAAS versions that the others leave out"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `all_versions` run with `--all-versions`, the others without; what doesn't run is deselected."""
+    asked = bool(config.getoption("--all-versions"))
+    left_out = [item for item in items if bool(item.get_closest_marker("all_versions")) != asked]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]

@@ -66,7 +66,12 @@ def test_dev_passes(dev: Cluster) -> None:
         ("dhcp.0.range", {"start": "198.51.100.9", "end": "198.51.100.2"}, "dhcp[0].range", "comes after"),
         ("dhcp.0.range", {"start": "198.51.100.2", "end": "198.51.100.99"}, "dhcp[0].range", "the address of"),
         ("dhcp.0.range", {"start": "198.51.101.2", "end": "198.51.101.9"}, "dhcp[0].range", "not inside"),
-        ("regions.region1.workers", 11, "regions.region1.workers", "less than or equal to 10"),
+        (
+            "regions.region1.workers",
+            11,
+            "regions.region1.workers",
+            "has 1 to 10 workers: racks reach each by a port of its own of 5250-5259",
+        ),
         ("regions.region1.workers", "4", "regions.region1.workers", "valid integer"),
         ("regions.region1.wrokers", 4, "regions.region1.wrokers", "did you mean 'workers'"),
         ("maas.admin.email", "nobody", "maas.admin.email", "is no e-mail address"),

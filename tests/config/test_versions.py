@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -30,7 +31,7 @@ def test_every_version_says_where_it_logs(version: str, packaging: str) -> None:
 def test_later_versions_only_add() -> None:
     """What a region balances, runs and listens on grew from version to version (maas-facts §8)."""
     rows = list(VERSIONS.values())
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         assert set(before.balanced_ports) <= set(after.balanced_ports)
         assert set(before.region_units) <= set(after.region_units)
         assert set(before.region_ports) <= set(after.region_ports)
