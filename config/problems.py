@@ -47,7 +47,8 @@ def _finding(detail: ErrorDetails) -> Finding:
             )
         case _:
             message = detail["msg"].removeprefix("Value error, ")
-            return Finding(path, message[:1].lower() + message[1:], "see config/topology.py for what fits")
+            remedy = _context(detail, "remedy") or "see config/topology.py for what fits"
+            return Finding(path, message[:1].lower() + message[1:], remedy)
 
 
 def _context(detail: ErrorDetails, name: str) -> str:

@@ -13,21 +13,32 @@ PER_PROCESS = 10
 MASTER = 1
 """Processes of a region besides its workers."""
 
-SERVICES = 50
-"""Connections of Temporal and the API server of one region, from MAAS 3.5 on."""
+SUPERUSERS = 3
+"""PostgreSQL's `superuser_reserved_connections`, which no other role gets: the operator's way in when all are taken."""
 
-RESERVE = 20
-"""For superusers, backups and operators."""
+COMMANDS = 17
+"""For what is no region's service: regiond's start-up, `maas-region` commands, the agents' own psql, backups."""
+
+RESERVE = SUPERUSERS + COMMANDS
 
 STEP = 50
 """`max_connections` grows in steps, for raising it restarts PostgreSQL and a worker more should not."""
 
 
+def regions_need(topology: Topology) -> int:
+    """Connections that all regions may hold at once: workers, masters, and the services of MAAS 3.5 and later."""
+    services = VERSIONS[topology.maas.version].service_connections
+    return sum(PER_PROCESS * (region.workers + MASTER) + services for region in topology.regions.values())
+
+
+def ordinary_need(topology: Topology) -> int:
+    """What MAAS's role may hold at once, commands included: free of superusers' and of other users' connections."""
+    return regions_need(topology) + COMMANDS
+
+
 def connections_needed(topology: Topology) -> int:
-    """Connections that all regions may hold at once, and the reserve."""
-    services = SERVICES if VERSIONS[topology.maas.version].temporal else 0
-    regions = sum(PER_PROCESS * (region.workers + MASTER) + services for region in topology.regions.values())
-    return regions + RESERVE
+    """The smallest `max_connections` of a server that serves MAAS alone."""
+    return regions_need(topology) + RESERVE
 
 
 def max_connections(topology: Topology) -> int:

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
+from pydantic_core import PydanticCustomError
 
 
 @dataclass(frozen=True)
@@ -165,6 +175,9 @@ class ExternalDatabase(Model):
     port: Port = 5432
     name: SqlName = "maasdb"
     role: SqlName = "maas"
+    accept_unsupported: bool = Field(
+        False, description="Run a PostgreSQL that MAAS starts on but whose documentation doesn't support"
+    )
 
 
 def _database_kind(value: object) -> str:
@@ -178,10 +191,34 @@ AnyDatabase = Annotated[
 ]
 
 
+WORKER_PORTS = range(5250, 5260)
+"""Where racks reach a region's workers, one port each."""
+
+
+def _has_ports(workers: int) -> int:
+    """The message says why, which pydantic's own bounds would not."""
+    if not 1 <= workers <= len(WORKER_PORTS):
+        problem = "a region has 1 to 10 workers: racks reach each by a port of its own of 5250-5259 (maas-facts §2)"
+        remedy = "one a CPU and at most 8 is what MAAS's documentation advises"
+        raise PydanticCustomError("workers", "{problem}", {"problem": problem, "remedy": remedy})
+    return workers
+
+
+Workers = Annotated[
+    int,
+    Field(
+        strict=True,
+        description="regiond processes; each needs one port of 5250-5259",
+        json_schema_extra={"maximum": len(WORKER_PORTS), "minimum": 1},
+    ),
+    AfterValidator(_has_ports),
+]
+
+
 class Region(Model):
     """A region controller, under its host's name."""
 
-    workers: int = Field(4, strict=True, ge=1, le=10, description="regiond processes; each needs one port of 5250-5259")
+    workers: Workers = 4
 
 
 class LoadBalancer(Model):

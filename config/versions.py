@@ -27,6 +27,9 @@ class VersionFacts:
     """TCP routes through the load balancer: port there → port on each region."""
     region_ports: tuple[range, ...]
     """Further TCP ports that a region itself wants, where MAAS's TLS can't listen."""
+    service_connections: int
+    """Connections of one region's API server, Temporal worker (pools of 3 and 10 more; in 3.5 of 5 and 10 more) and
+    Temporal server (6 for each of four services), maas-facts §7."""
 
 
 HTTP, HTTPS = (80, 5240), (443, 5443)
@@ -40,8 +43,8 @@ OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), r
 OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
 
 VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts(14, False, REGIOND, (HTTP, HTTPS), OWN),
-    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL), OWN_AND_TEMPORAL),
-    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL),
-    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL),
+    "3.4": VersionFacts(14, False, REGIOND, (HTTP, HTTPS), OWN, 0),
+    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL), OWN_AND_TEMPORAL, 54),
+    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
 }
