@@ -87,7 +87,11 @@ class RegionSettings:
     maas_version: str = "3.4"
     """`MAJOR.MINOR`."""
     tls_port: int = 0
-    """Port of MAAS's own TLS (secrets `tls_certificate`, `tls_key`); 0 for none (maas-facts §8)."""
+    """Port of MAAS's own TLS; 0 for none. On the leader with the secret `tls_key` (maas-facts §8)."""
+    tls_certificate: str = ""
+    """PEM of the certificate that every region is to serve there."""
+    address: str = ""
+    """The host's own address, for which that certificate must hold."""
     ca_certificate: str = ""
     """PEM of the authority that API URLs with https are checked with."""
     external: bool = False

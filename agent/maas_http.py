@@ -30,11 +30,10 @@ def read_json(request: urllib.request.Request, ca_certificate: str = "") -> obje
 
     `ca_certificate` is the PEM of the only authority that https is trusted by; "" means those of the system.
     """
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=trusting(ca_certificate)),
-        _NoRedirect(),
-    )
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
+    if request.type == "https":
+        handlers.append(urllib.request.HTTPSHandler(context=trusting(ca_certificate)))
+    opener = urllib.request.build_opener(*handlers)
     with opener.open(request, timeout=TIMEOUT) as response:
         text = response.read().decode()
     try:

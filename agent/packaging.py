@@ -25,7 +25,11 @@ class Packaging:
     region_packages: tuple[str, ...]
     rack_packages: tuple[str, ...]
     region_cli: str
-    """Command that takes `apikey`, `createadmin`, `dbupgrade` or `migrate`, `config-tls`."""
+    """Command that takes `apikey`, `createadmin`, `dbupgrade` or `migrate`."""
+    client: str
+    """MAAS's own client, which on a region also takes `config-tls` (maas-facts §8)."""
+    handover: str
+    """Folder for files that MAAS's commands are to read: the snap sees only its own (maas-facts §8)."""
     state_dirs: tuple[str, ...]
 
     @property
@@ -51,6 +55,8 @@ DEB = Packaging(
     region_packages=("maas-region-api", "postgresql-client"),  # not maas-region-controller: it brings a PostgreSQL
     rack_packages=("maas-rack-controller",),
     region_cli="/usr/sbin/maas-region",
+    client="maas",
+    handover="/var/lib/maas-ha/handover",
     state_dirs=("/etc/maas", "/var/lib/maas", "/var/log/maas"),
 )
 
@@ -66,6 +72,8 @@ SNAP = Packaging(
     region_packages=("snapd", "postgresql-client"),
     rack_packages=("snapd",),
     region_cli="/snap/bin/maas",
+    client="/snap/bin/maas",
+    handover="/var/snap/maas/common/maas-ha",
     state_dirs=(),  # `snap remove --purge` takes them
 )
 

@@ -8,6 +8,8 @@ import socket
 from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, event_loops
+from agent.maas_tls import MaasTls
+from agent.maas_tls import differences as tls_differences
 from agent.machine import Machine, Work
 from agent.records import Record
 from agent.roles.base import Outputs, Role
@@ -35,6 +37,7 @@ class Region(Role):
     def __init__(self, work: Work, settings: RegionSettings) -> None:
         super().__init__(work)
         self.settings = settings
+        self._tls = MaasTls(work, settings, OWN_URL)
         self._admin_created = False
         self._api_key = ""
 
@@ -42,6 +45,7 @@ class Region(Role):
         """The secrets that this region needs must be in the bundle."""
         self.work.secret("database_password")
         self.work.secret("admin_password" if self.settings.leader else "api_key")
+        self._tls.prepare()
 
     def before_units(self) -> None:
         """The leader brings the schema to the package's version; the others insist that it is there."""
@@ -63,9 +67,14 @@ class Region(Role):
         )
 
     def finish(self) -> None:
-        """The leader makes the administrator and reads their API key."""
+        """The leader makes the administrator, reads their API key and tells MAAS about TLS."""
         if self.settings.leader:
             self._api_key = self._read_api_key() or self._create_administrator()
+        self._tls.bring_about()
+
+    def roll_back(self) -> None:
+        """TLS as it was, if this transaction changed it."""
+        self._tls.roll_back()
 
     def outputs(self) -> Outputs:
         """The leader tells secret and API key, every region its identity."""
@@ -152,12 +161,12 @@ class Region(Role):
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
-        """Event loops that aren't listed."""
+        """Event loops that aren't listed, TLS that isn't as wanted."""
         settings = record.settings
         if not isinstance(settings, RegionSettings):
             return []
         missing = missing_event_loops(machine, settings.workers)
-        return [missing] if missing else []
+        return [*([missing] if missing else []), *tls_differences(machine, settings, OWN_URL)]
 
 
 def missing_event_loops(machine: Machine, workers: int) -> str:
