@@ -63,8 +63,8 @@ def plan(
     form: Annotated[Format, typer.Option("--format", help="markdown fits a comment on a pull request.")] = (
         Format.TERMINAL
     ),
-    preview: Annotated[
-        Path | None, typer.Option(help="Read this output of `pulumi preview --json` instead of running it.")
+    expect: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Fail where the plan isn't the one with this digest.")
     ] = None,
 ) -> None:
     """Show what `pulumi up` would do on each host, in order, and what is reloaded or restarted. No host is asked.
@@ -78,10 +78,8 @@ def plan(
 
     try:
         stack_file.read(stack, Path.cwd())
-        made = (
-            plans.of_preview(stack, preview.read_text(encoding="utf-8")) if preview else plans.read(stack, Path.cwd())
-        )
-    except (StackFileError, EngineError, OSError) as error:
+        made = plans.read(stack, Path.cwd())
+    except (StackFileError, EngineError) as error:
         fail(error)
     match form:
         case Format.TERMINAL:
@@ -90,6 +88,8 @@ def plan(
             typer.echo(views.markdown(made), nl=False)
         case Format.JSON:
             typer.echo(made.model_dump_json(indent=2))
+    if expect is not None and made.digest != expect:
+        fail(EngineError(f"this plan is {made.digest}; reviewed was {expect}: review this one and give its digest"))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,17 @@ def pulumi(stack: str, project: Path, *arguments: str, stdin: str = "") -> str:
         remedy = 'run `make setup`, then `eval "$(python3 -m toolchain env)"`'
         raise EngineError(f"there is no pulumi on PATH: {remedy}") from None
     except subprocess.CalledProcessError as error:
-        lines = str(error.stderr).strip().splitlines() or ["it gave no reason"]
-        raise EngineError(f"pulumi {' '.join(arguments[:2])} of stack {stack}: {lines[-1]}") from None
+        raise EngineError(f"pulumi {' '.join(arguments[:2])} of stack {stack}: {_reason(error)}") from None
     return done.stdout
+
+
+def _reason(error: subprocess.CalledProcessError) -> str:
+    """The last line of what the engine complained of; with `--json` that is on standard output."""
+    complaint = str(error.stderr).strip()
+    if not complaint:
+        try:
+            found = json.loads(str(error.stdout)).get("diagnostics") or []
+            complaint = "\n".join(str(item["message"]) for item in found).strip()
+        except (json.JSONDecodeError, AttributeError, KeyError):
+            complaint = ""
+    return complaint.rpartition("\n")[2] or "it gave no reason"

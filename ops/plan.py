@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,12 @@ class Plan(BaseModel):
     stack: str
     summary: str
     hosts: list[HostPlan]
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that stand for all of it but the order, which the engine may vary."""
+        parts = sorted(f"{host.host} {part.model_dump_json()}" for host in self.hosts for part in host.components)
+        return hashlib.sha256("\n".join([self.stack, *parts]).encode()).hexdigest()[:12]
 
 
 class _State(BaseModel):

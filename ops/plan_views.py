@@ -21,7 +21,7 @@ STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 def show(plan: Plan, console: Console) -> None:
     """The whole plan, coloured where the terminal is."""
-    console.print(f"[bold]{escape(plan.stack)}[/]: {escape(plan.summary)}")
+    console.print(f"[bold]{escape(plan.stack)}[/]: {escape(plan.summary)} [dim](digest {plan.digest})[/]")
     for host in plan.hosts:
         console.print(f"\n[bold]{escape(host.host)}[/]")
         for component in host.components:
@@ -65,7 +65,7 @@ def _files(plan: Plan) -> list[tuple[ComponentPlan, FileChange]]:
 
 
 def _markdown(plan: Plan, left_out: set[tuple[str, str]]) -> str:
-    lines = [MARKER.format(stack=plan.stack), f"### {plan.stack}: {plan.summary}"]
+    lines = [MARKER.format(stack=plan.stack), f"### {plan.stack}: {plan.summary}", "", f"Digest: `{plan.digest}`"]
     for host in plan.hosts:
         lines += ["", f"**{host.host}**", ""]
         for component in host.components:

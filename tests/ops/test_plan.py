@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -128,14 +127,27 @@ def test_a_text_with_a_fence_stays_inside_its_own() -> None:
     assert "````diff" in plan_views.markdown(made)
 
 
-def test_the_command_reads_a_saved_preview(running: FakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1, workers=3)
-    running.write(cluster)
-    saved = tmp_path / "preview.json"
-    saved.write_text(json.dumps(running.preview()), encoding="utf-8")
+def test_the_command_asks_the_engine(running: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    running.write(topologies.cluster(running.folder, regions=2, racks=2, pairs=1, workers=3))
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(running.folder)
     for form, start in (("terminal", "dev: "), ("markdown", "<!-- maas-ha plan dev")):
-        done = CliRunner().invoke(app, ["plan", "dev", "--preview", str(saved), "--format", form])
+        done = CliRunner().invoke(app, ["plan", "dev", "--format", form])
         assert done.exit_code == 0, done.output
         assert done.stdout.startswith(start)
         assert "2 restarts of maas-regiond" in done.stdout
+    digest = plan.read("dev", running.folder).digest
+    assert CliRunner().invoke(app, ["plan", "dev", "--expect", digest]).exit_code == 0
+    refused = CliRunner().invoke(app, ["plan", "dev", "--expect", "0123456789ab"])
+    assert refused.exit_code == 1
+    assert f"this plan is {digest}; reviewed was 0123456789ab" in refused.output
+
+
+def test_the_engines_reason_is_told(running: FakeStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**running.environment, "PULUMI_CONFIG_PASSPHRASE": "wrong"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(running.folder)
+    refused = CliRunner().invoke(app, ["plan", "dev"])
+    assert refused.exit_code == 1
+    assert "incorrect passphrase" in refused.output
