@@ -11,14 +11,17 @@ from agent.packaging import DEB, PACKAGINGS
 from components import haproxy_frontend, postgres_primary, rack_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
+from components.external_database import external_database
 from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
 from components.host import Host, HostArgs
-from components.postgres_primary import PostgresPrimary, PostgresPrimaryArgs
+from components.maas_tls import MaasTls, maas_tls
+from components.postgres_primary import Database, PostgresPrimary, PostgresPrimaryArgs
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
-from config.sizing import max_connections
+from config.load import Stack
+from config.sizing import SUPERUSERS, max_connections
 from config.stack_file import Cluster
-from config.topology import AptRepository, Database, DhcpPair, Topology
+from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
 from config.urls import balanced_url, region_url
 from config.versions import VERSIONS
 
@@ -28,7 +31,7 @@ class Built:
     """What a built cluster offers to the stack's outputs."""
 
     secrets: ClusterSecrets
-    database: PostgresPrimary
+    database: Database
     load_balancer: HaproxyFrontend
     regions: dict[str, RegionController]
     racks: dict[str, RackController]
@@ -40,12 +43,12 @@ class Built:
         return next(iter(self.regions.values()))
 
 
-def build(cluster: Cluster) -> Built:
+def build(stack: Stack) -> Built:
     """Every component of the cluster."""
-    topology = cluster.topology
+    cluster, topology = stack.cluster, stack.cluster.topology
     secrets = ClusterSecrets("cluster")
     hosts = {name: _host(name, cluster) for name in topology.hosts}
-    database = _database(topology, hosts, secrets)
+    database = _database(stack, hosts, secrets)
     load_balancer = _load_balancer(topology, hosts)
     regions = _regions(topology, hosts, secrets, database)
     leader = next(iter(regions.values()))
@@ -59,8 +62,9 @@ def _host(name: str, cluster: Cluster) -> Host:
     topology = cluster.topology
     host = topology.hosts[name]
     roles = topology.roles[name]
-    assert isinstance(topology.database, Database)  # noqa: S101 - an external one is still to come
-    database = postgres_primary.packages(topology.database.version)
+    database = (
+        () if isinstance(topology.database, ExternalDatabase) else postgres_primary.packages(topology.database.version)
+    )
     packaging = PACKAGINGS[topology.maas.packaging]
     by_role = {
         "database": database,
@@ -102,24 +106,31 @@ def _apt_source(repository: AptRepository) -> File:
     return File("/etc/apt/sources.list.d/maas-ha.sources", content)
 
 
-def _database(topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets) -> PostgresPrimary:
-    assert isinstance(topology.database, Database)  # noqa: S101 - an external one is still to come
-    name = topology.database.host
+def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> Database:
+    """The database of all regions, whoever serves it."""
+    topology = stack.cluster.topology
+    given = topology.database
+    if isinstance(given, ExternalDatabase):
+        return external_database(topology, given, stack.database_password)
+    name = given.host
     address = _address(topology, name)
     return PostgresPrimary(
         f"{name}-postgres",
         PostgresPrimaryArgs(
             host=hosts[name],
             address=address,
-            version=topology.database.version,
-            database=topology.database.name,
-            role=topology.database.role,
+            version=given.version,
+            database=given.name,
+            role=given.role,
             password=secrets.database_password,
             certificate=secrets.server_certificate("database", dns_names=[name], addresses=[address]),
             region_addresses=tuple(_address(topology, region) for region in topology.regions),
+            # MAAS gives Temporal no TLS for PostgreSQL, and Temporal then refuses it (sslmode=disable).
+            tls_only=not VERSIONS[topology.maas.version].temporal,
             max_connections=max_connections(topology),
+            superuser_reserved_connections=SUPERUSERS,
         ),
-    )
+    ).database
 
 
 def _load_balancer(topology: Topology, hosts: dict[str, Host]) -> HaproxyFrontend:
@@ -131,14 +142,16 @@ def _load_balancer(topology: Topology, hosts: dict[str, Host]) -> HaproxyFronten
             address=_address(topology, name),
             regions=tuple((region, _address(topology, region)) for region in topology.regions),
             ports=VERSIONS[topology.maas.version].balanced_ports,
+            tls_port=topology.maas.tls.port if topology.maas.tls else 0,
         ),
     )
 
 
 def _regions(
-    topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets, database: PostgresPrimary
+    topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets, database: Database
 ) -> dict[str, RegionController]:
     """The leader, then each region after the one before it, so that a change rolls through them."""
+    tls = _tls(topology, secrets)
     regions: dict[str, RegionController] = {}
     for name, region in topology.regions.items():
         before = list(regions.values())
@@ -150,16 +163,25 @@ def _regions(
                 facts=VERSIONS[topology.maas.version],
                 workers=region.workers,
                 maas_url=balanced_url(_address(topology, topology.load_balancer.host)),
-                database=database.database,
+                database=database,
                 admin_username=topology.maas.admin.username,
                 admin_email=topology.maas.admin.email,
                 admin_password=secrets.admin_password,
                 leader=before[0] if before else None,
                 after=before[-1] if before else None,
                 peers=tuple(_address(topology, peer) for peer in topology.regions if peer != name),
+                tls=tls,
+                ca_certificate=secrets.ca_certificate,
             ),
         )
     return regions
+
+
+def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:
+    if topology.maas.tls is None:
+        return None
+    servers = dict.fromkeys((topology.load_balancer.host, *topology.regions))
+    return maas_tls(topology.maas.tls, secrets, [(name, topology.hosts[name]) for name in servers])
 
 
 def _racks(

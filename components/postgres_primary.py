@@ -21,6 +21,16 @@ def packages(version: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a server that this program doesn't configure must have."""
+
+    version: int
+    """Oldest major version."""
+    connections: int
+    """Free for MAAS's role, however many it holds already."""
+
+
+@dataclass(frozen=True)
 class Database:
     """What a region needs to reach its database, whoever serves it."""
 
@@ -30,6 +40,13 @@ class Database:
     role: str
     password: pulumi.Output[str]
     """Secret."""
+    needs: Needs | None = None
+    """To be checked before anything is touched; None where this program has seen to it."""
+
+    @property
+    def endpoint(self) -> pulumi.Output[str]:
+        """`ADDRESS:PORT`, an IPv6 address in brackets."""
+        return self.host.apply(lambda host: f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}")
 
 
 class PostgresPrimaryArgs(Args):
@@ -43,7 +60,10 @@ class PostgresPrimaryArgs(Args):
     password: pulumi.Output[str]
     certificate: Certificate
     region_addresses: tuple[str, ...]
+    tls_only: bool
+    """False where a service of MAAS connects without TLS; passwords are never sent in the clear (SCRAM)."""
     max_connections: int
+    superuser_reserved_connections: int
 
 
 class PostgresPrimary(pulumi.ComponentResource):
@@ -75,8 +95,8 @@ class PostgresPrimary(pulumi.ComponentResource):
                 "server_key": args.certificate.key,
             },
         )
-        self.endpoint = applied.then(f"{args.address}:{PORT}")
         self.database = Database(applied.then(args.address), PORT, args.database, args.role, args.password)
+        self.endpoint = self.database.endpoint
         self.register_outputs({"endpoint": self.endpoint})
 
 
@@ -91,8 +111,19 @@ def _files(args: PostgresPrimaryArgs) -> tuple[File, ...]:
     def file(path: str, content: str, effect: Effect, mode: int = 0o640) -> File:
         return File(path, content, "postgres", "postgres", mode, effect=effect, units=(_unit(args.version),))
 
-    hba = render("pg_hba.conf", database=args.database, role=args.role, regions=_networks(args.region_addresses))
-    restart = render("postgresql-restart.conf", address=args.address, max_connections=args.max_connections)
+    hba = render(
+        "pg_hba.conf",
+        type="hostssl" if args.tls_only else "host",
+        database=args.database,
+        role=args.role,
+        regions=_networks(args.region_addresses),
+    )
+    restart = render(
+        "postgresql-restart.conf",
+        address=args.address,
+        max_connections=args.max_connections,
+        superuser_reserved_connections=args.superuser_reserved_connections,
+    )
     return (
         file(certificate, secret_marker("server_certificate"), Effect.RELOAD),
         file(key, secret_marker("server_key"), Effect.RELOAD, mode=0o600),

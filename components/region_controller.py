@@ -9,6 +9,7 @@ import pulumi
 from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
 from components.args import Args
 from components.host import Host
+from components.maas_tls import MaasTls
 from components.postgres_primary import Database
 from components.render import effect_of, render
 from config.urls import region_url
@@ -55,6 +56,15 @@ class RegionControllerArgs(Args):
     """The region that must be serving before this one is touched."""
     peers: tuple[str, ...]
     """Addresses of the other regions."""
+    tls: MaasTls | None
+    """None for http alone."""
+    ca_certificate: pulumi.Output[str]
+    """PEM of the cluster's authority."""
+
+    @property
+    def tls_port(self) -> int:
+        """0 for http alone."""
+        return self.tls.port if self.tls else 0
 
 
 class RegionController(pulumi.ComponentResource):
@@ -73,17 +83,26 @@ class RegionController(pulumi.ComponentResource):
             REGIOND_CONF: file.apply(lambda made: made.content),
             "effects": file.apply(lambda made: {made.path: effect_of(made)}),
         }
+        if args.tls:
+            shown["tls"] = f"port {args.tls.port}"
         super().__init__("maas:index:RegionController", name, shown, opts)
         applied = args.host.apply(
             f"{name}-apply",
-            pulumi.Output.all(file=file, host=args.database.host).apply(
-                lambda given: _bundle(name, args, given["file"], given["host"])
+            pulumi.Output.all(
+                file=file,
+                host=args.database.host,
+                ca=args.ca_certificate,
+                certificate=args.tls.certificate.certificate if args.tls else "",
+            ).apply(
+                lambda given: _bundle(
+                    name, args, given["file"], database_host=given["host"], ca=given["ca"], tls=given["certificate"]
+                )
             ),
             parent=self,
             secrets={"database_password": args.database.password, **_role_secrets(args)},
             after=[args.after] if args.after else [],
         )
-        self.url = applied.then(region_url(args.address))
+        self.url = applied.then(region_url(args.address, args.tls_port))
         self.system_id = applied.public("system_id")
         self.shared_secret = args.leader.shared_secret if args.leader else applied.secret("shared_secret")
         self.api_key = args.leader.api_key if args.leader else applied.secret("api_key")
@@ -98,7 +117,10 @@ class RegionController(pulumi.ComponentResource):
 
 
 def _role_secrets(args: RegionControllerArgs) -> dict[str, pulumi.Output[str]]:
-    return {"api_key": args.leader.api_key} if args.leader else {"admin_password": args.admin_password}
+    if args.leader:
+        return {"api_key": args.leader.api_key}
+    key = {"tls_key": args.tls.certificate.key} if args.tls else {}
+    return {"admin_password": args.admin_password, **key}
 
 
 def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
@@ -117,7 +139,11 @@ def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
     return File(REGIOND_CONF, content, "maas", "maas", 0o640, effect=Effect.RESTART, units=units)
 
 
-def _bundle(name: str, args: RegionControllerArgs, regiond_conf: File, database_host: str) -> Bundle:
+def _bundle(
+    name: str, args: RegionControllerArgs, regiond_conf: File, *, database_host: str, ca: str, tls: str
+) -> Bundle:
+    """`ca` and `tls` are the PEMs of the authority's and of the regions' certificate."""
+    needs = args.database.needs
     settings = RegionSettings(
         leader=args.leader is None,
         workers=args.workers,
@@ -127,7 +153,14 @@ def _bundle(name: str, args: RegionControllerArgs, regiond_conf: File, database_
         role=args.database.role,
         admin_username=args.admin_username,
         admin_email=args.admin_email,
-        peer_urls=tuple(region_url(address) for address in args.peers),
+        peer_urls=tuple(region_url(address, args.tls_port) for address in args.peers),
+        address=args.address,
+        tls_port=args.tls_port,
+        tls_certificate=tls,
+        ca_certificate=ca,
+        external=needs is not None,
+        min_postgres=needs.version if needs else 0,
+        connections=needs.connections if needs else 0,
     )
     return Bundle(
         host=args.host.name,

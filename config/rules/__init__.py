@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     software.packaging_has_its_own_source,
     software.channel_is_of_the_version,
     software.tls_has_a_free_port,
+    software.tls_is_renewed_once,
     dhcp.dhcp_is_by_two_racks,
     dhcp.dhcp_racks_are_in_the_subnet,
     dhcp.dhcp_ranges_fit,
@@ -30,3 +31,11 @@ RULES: tuple[Rule, ...] = (
 def check(topology: Topology) -> list[Finding]:
     """All findings of all rules."""
     return [finding for rule in RULES for finding in rule(topology)]
+
+
+ADVICE: tuple[Rule, ...] = (software.workers_are_as_advised,)
+
+
+def advice(topology: Topology) -> list[Finding]:
+    """What works, and that MAAS's documentation advises against."""
+    return [finding for rule in ADVICE for finding in rule(topology)]

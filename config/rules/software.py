@@ -8,6 +8,9 @@ from config.finding import Finding
 from config.topology import Database, Topology
 from config.versions import MAAS_STARTS_ON, VERSIONS
 
+ADVISED_WORKERS = 8
+"""Most that MAAS's documentation advises for one region (maas-facts §2)."""
+
 
 def postgres_is_supported(topology: Topology) -> Iterator[Finding]:
     """MAAS and PostgreSQL go together, or the operator knows that they only happen to (maas-facts §0)."""
@@ -38,6 +41,24 @@ def channel_is_of_the_version(topology: Topology) -> Iterator[Finding]:
 
 def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     """MAAS's TLS and a region's other ports are different ones (maas-facts §8)."""
-    maas = topology.maas
-    if maas.tls and any(maas.tls.port in ports for ports in VERSIONS[maas.version].region_ports):
+    maas, facts = topology.maas, VERSIONS[topology.maas.version]
+    if maas.tls and any(maas.tls.port in ports for ports in facts.region_ports):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
+    elif maas.tls and maas.tls.port in (topology.ssh.port, *(port for port, _ in facts.balanced_ports)):
+        yield Finding("maas.tls.port", f"{maas.tls.port} is another port of the load balancer's host", "use 5443")
+
+
+def workers_are_as_advised(topology: Topology) -> Iterator[Finding]:
+    """Advice: MAAS's documentation stops at 8 workers (maas-facts §2); a host's CPUs are only known to its agent."""
+    for name, region in topology.regions.items():
+        if region.workers > ADVISED_WORKERS:
+            problem = f"{region.workers} workers are more than the {ADVISED_WORKERS} that MAAS's documentation advises"
+            yield Finding(f"regions.{name}.workers", problem, "add a region rather than workers; one a CPU is enough")
+
+
+def tls_is_renewed_once(topology: Topology) -> Iterator[Finding]:
+    """A new certificate isn't due at once, or every update would bring another one."""
+    tls = topology.maas.tls
+    if tls and tls.renew_days >= tls.valid_days:
+        problem = f"{tls.renew_days} days before its end a certificate of {tls.valid_days} days is not yet made"
+        yield Finding("maas.tls.renew_days", problem, "choose less than valid_days")

@@ -101,13 +101,16 @@ def plain(value: object) -> object:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def run(cluster: dict[str, object], *, preview: bool, stack: str = "dev") -> dict[str, Recorded]:
-    """Run `__main__.py` for a stack file's content; name → what it registered."""
+def run(
+    cluster: dict[str, object], *, preview: bool, stack: str = "dev", secret_config: dict[str, str] | None = None
+) -> dict[str, Recorded]:
+    """Run `__main__.py` for a stack file's content and secret configuration; name → what it registered."""
     asyncio.set_event_loop(asyncio.new_event_loop())
     mocks = FaithfulMocks(preview=preview)
     monitor = _Monitor(mocks)
     pulumi_mocks.set_mocks(mocks, project="maas-ha", stack=stack, preview=preview, monitor=monitor)
-    set_all_config({"maas-ha:cluster": json.dumps(cluster)})
+    secrets = {f"maas-ha:{key}": value for key, value in (secret_config or {}).items()}
+    set_all_config({"maas-ha:cluster": json.dumps(cluster), **secrets}, list(secrets))
 
     as_program = cast("Callable[[Callable[[], object]], Callable[[], None]]", pulumi.runtime.test)
     as_program(lambda: runpy.run_path(str(PROJECT / "__main__.py")) and None)()
