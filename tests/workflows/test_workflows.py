@@ -20,7 +20,7 @@ PROJECT = Path(__file__).parents[2]
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
 GH = """#!/bin/sh
 printf '%s\\n' "$*" >> "$(dirname "$0")/calls"
-case "$*" in *--paginate*) cat "$(dirname "$0")/known" 2>/dev/null;; esac
+case "$*" in *--paginate*) cat "$(dirname "$0")/known" 2>/dev/null || true;; esac
 """
 
 
