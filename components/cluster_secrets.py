@@ -15,6 +15,19 @@ PASSWORD_LENGTH = 32
 """Letters and digits: about 190 bits, and no character that any configuration file would want quoted."""
 
 
+RSA_BITS = 3072
+"""As strong as the P-256 of the other keys."""
+
+
+@dataclass(frozen=True)
+class Validity:
+    """How long a certificate holds, and when a `pulumi up` replaces it; both in hours."""
+
+    hours: int = YEAR
+    renewed_hours: int = 30 * 24
+    """Before its end."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """A certificate and its key, both PEM."""
@@ -58,9 +71,20 @@ class ClusterSecrets(pulumi.ComponentResource):
             }
         )
 
-    def server_certificate(self, name: str, *, dns_names: list[str], addresses: list[str]) -> Certificate:
-        """A certificate of this authority for a server; renewed by the first `pulumi up` of its last 30 days."""
-        key = self._private_key(f"{name}-key")
+    def server_certificate(
+        self,
+        name: str,
+        *,
+        dns_names: list[str],
+        addresses: list[str],
+        validity: Validity = Validity(),
+        rsa: bool = False,
+    ) -> Certificate:
+        """A certificate of this authority for a server; renewed by the first `pulumi up` of its last days.
+
+        Its key is ECDSA, or RSA for a server that takes no other.
+        """
+        key = self._rsa_key(f"{name}-key") if rsa else self._private_key(f"{name}-key")
         request = tls.CertRequest(
             f"{self._name}-{name}-request",
             private_key_pem=key.private_key_pem,
@@ -75,8 +99,8 @@ class ClusterSecrets(pulumi.ComponentResource):
             ca_private_key_pem=self._ca_key.private_key_pem,
             ca_cert_pem=self._ca.cert_pem,
             allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
-            validity_period_hours=YEAR,
-            early_renewal_hours=30 * 24,
+            validity_period_hours=validity.hours,
+            early_renewal_hours=validity.renewed_hours,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return Certificate(signed.cert_pem, key.private_key_pem_pkcs8)
@@ -84,6 +108,10 @@ class ClusterSecrets(pulumi.ComponentResource):
     def _private_key(self, name: str) -> tls.PrivateKey:
         options = pulumi.ResourceOptions(parent=self)
         return tls.PrivateKey(f"{self._name}-{name}", algorithm="ECDSA", ecdsa_curve="P256", opts=options)
+
+    def _rsa_key(self, name: str) -> tls.PrivateKey:
+        options = pulumi.ResourceOptions(parent=self)
+        return tls.PrivateKey(f"{self._name}-{name}", algorithm="RSA", rsa_bits=RSA_BITS, opts=options)
 
     def _password(self, name: str) -> pulumi.Output[str]:
         options = pulumi.ResourceOptions(parent=self)

@@ -19,7 +19,7 @@ STATS_SOCKET = "/run/haproxy/admin.sock"
 STATE_DIR = "/var/lib/haproxy"
 """HAProxy's chroot, in which it leaves a socket."""
 
-TLS_PORT = 5443
+HTTPS_PORT = 443
 
 
 class HaproxyFrontendArgs(Args):
@@ -31,13 +31,22 @@ class HaproxyFrontendArgs(Args):
     """Name and address of each region."""
     ports: tuple[tuple[int, int], ...]
     """TCP routes: port here → port on each region."""
+    tls_port: int = 0
+    """Port of the regions' own TLS, 0 for none."""
+
+    @property
+    def routes(self) -> tuple[tuple[int, int], ...]:
+        """All routes. TLS is also passed on by its own port: MAAS redirects clients of port 80 to that one (§12.3)."""
+        if not self.tls_port:
+            return self.ports
+        return (*self.ports, *((port, self.tls_port) for port in dict.fromkeys((HTTPS_PORT, self.tls_port))))
 
 
 class HaproxyFrontend(pulumi.ComponentResource):
     """HAProxy, listening. It needs no more than addresses, so it comes up beside the regions."""
 
     url: pulumi.Output[str]
-    """Address that operators and racks use, e.g. `http://198.51.100.41/MAAS`."""
+    """Address that operators use, e.g. `https://198.51.100.41/MAAS`; http where MAAS has no TLS."""
 
     def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = _haproxy_cfg(args)
@@ -47,7 +56,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
             Bundle(
                 host=args.host.name,
                 component=name,
-                settings=HaproxySettings(ports=tuple(port for port, _ in args.ports), stats_socket=STATS_SOCKET),
+                settings=HaproxySettings(ports=tuple(port for port, _ in args.routes), stats_socket=STATS_SOCKET),
                 packages=PACKAGES,
                 files=(file,),
                 units=(UNIT,),
@@ -56,7 +65,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
             parent=self,
             secrets={},
         )
-        self.url = applied.then(balanced_url(args.address))
+        self.url = applied.then(balanced_url(args.address, tls=bool(args.tls_port)))
         self.register_outputs({"url": self.url})
 
 
@@ -67,12 +76,15 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         bind=":::{} v4v6" if ":" in args.address else ":{}",
         host=args.address,
         regions=[{"name": region, "address": address} for region, address in args.regions],
-        routes=[{"port": port, "to": to, "check": _check(to)} for port, to in args.ports],
+        routes=[{"port": port, "to": to, "check": _check(args, to)} for port, to in args.routes],
     )
     check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
 
 
-def _check(to: int) -> str:
-    """Where a region's health is asked for: its API, over TLS for the port that speaks it (maas-facts §8)."""
-    return "check-ssl verify none" if to == TLS_PORT else "port 5240"
+def _check(args: HaproxyFrontendArgs, to: int) -> str:
+    """Where a region's health is asked for: its API, over TLS for the port that speaks it (maas-facts §8).
+
+    Clients verify the certificate, this doesn't: a region without a valid one is better than no region.
+    """
+    return "check-ssl verify none" if to == args.tls_port else "port 5240"

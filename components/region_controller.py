@@ -79,7 +79,7 @@ class RegionController(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegionControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = args.database.host.apply(lambda host: _regiond_conf(args, host))
-        shown = {
+        shown: dict[str, object] = {
             REGIOND_CONF: file.apply(lambda made: made.content),
             "effects": file.apply(lambda made: {made.path: effect_of(made)}),
         }

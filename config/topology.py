@@ -143,6 +143,8 @@ class Tls(Model):
 
     port: Port = 5443
     names: tuple[DnsName, ...] = Field((), description="Further DNS names that operators use")
+    valid_days: int = Field(365, strict=True, ge=2, le=825, description="How long a certificate holds")
+    renew_days: int = Field(30, strict=True, ge=1, description="So long before its end an update replaces it")
 
 
 class Maas(Model):

@@ -24,7 +24,7 @@ class VersionFacts:
     region_units: tuple[str, ...]
     """Units that read regiond.conf; regiond first."""
     balanced_ports: tuple[tuple[int, int], ...]
-    """TCP routes through the load balancer: port there → port on each region."""
+    """TCP routes through the load balancer, without those of TLS: port there → port on each region."""
     region_ports: tuple[range, ...]
     """Further TCP ports that a region itself wants, where MAAS's TLS can't listen."""
     service_connections: int
@@ -32,8 +32,7 @@ class VersionFacts:
     Temporal server (6 for each of four services), maas-facts §7."""
 
 
-HTTP, HTTPS = (80, 5240), (443, 5443)
-TEMPORAL, INTERNAL_API = (5271, 5271), (5242, 5242)
+HTTP, TEMPORAL, INTERNAL_API = (80, 5240), (5271, 5271), (5242, 5242)
 
 REGIOND = ("maas-regiond.service",)
 REGIOND_AND_TEMPORAL = ("maas-regiond.service", "maas-apiserver.service", "maas-temporal-worker.service")
@@ -43,8 +42,8 @@ OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), r
 OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
 
 VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts(14, False, REGIOND, (HTTP, HTTPS), OWN, 0),
-    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL), OWN_AND_TEMPORAL, 54),
-    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
-    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, HTTPS, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.4": VersionFacts(14, False, REGIOND, (HTTP,), OWN, 0),
+    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
+    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
 }

@@ -39,6 +39,22 @@ def test_dev_stack(version: str, tmp_path: Path) -> None:
                 same_as_golden(f"{version}-{Path(path).name}", str(text))
 
 
+def test_tls_is_passed_through(tmp_path: Path) -> None:
+    cluster = cluster_of("dev", tmp_path / "known_hosts")
+    cluster["maas"] = {
+        "version": "3.7",
+        "admin": {"username": "admin", "email": "a@example.com"},
+        "tls": {"port": 6443},
+    }
+    cluster["database"] = {"host": "db1", "version": 16}
+    program = recorder.run(cluster, preview=True)
+    same_as_golden("tls-haproxy.cfg", str(program["lb1-haproxy"].inputs["/etc/haproxy/haproxy.cfg"]))
+    for rack in ("rack1", "rack2"):
+        assert "https" not in str(program[f"{rack}-rack"].inputs["/etc/maas/rackd.conf"])
+    for region in ("region1", "region2"):
+        assert "https" not in str(program[f"{region}-region"].inputs["/etc/maas/regiond.conf"])
+
+
 def test_ipv6(tmp_path: Path) -> None:
     cluster = cluster_of("dev", tmp_path / "known_hosts")
     numbers = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31, "rack2": 32, "lb1": 41}
