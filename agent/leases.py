@@ -14,6 +14,10 @@ STATE = re.compile(
     re.MULTILINE,
 )
 
+NORMAL = ("normal", "normal")
+SETTLED = {NORMAL, ("partner-down", "recover-wait"), ("recover-wait", "partner-down")}
+"""States that need nothing more; a dhcpd that never met its partner waits MCLT, an hour, in recover-wait."""
+
 
 @dataclass(frozen=True)
 class FailoverState:
@@ -26,7 +30,12 @@ class FailoverState:
     @property
     def is_normal(self) -> bool:
         """True when both serve."""
-        return (self.mine, self.partner) == ("normal", "normal")
+        return (self.mine, self.partner) == NORMAL
+
+    @property
+    def is_settled(self) -> bool:
+        """True also when one serves everything and the other, new one joins by itself once MCLT has passed."""
+        return (self.mine, self.partner) in SETTLED
 
     def __str__(self) -> str:
         return f"{self.mine}/{self.partner}"

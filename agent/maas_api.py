@@ -42,6 +42,7 @@ class Rack:
     version: str
     services: dict[str, str]
     """Name of each service and its status, with MAAS's remark in brackets."""
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,10 @@ class MaasApi:
         self._key = api_key
         self._ca_certificate = ca_certificate
 
+    def read(self, path: str) -> list[dict[str, object]]:
+        """The items of a list, as MAAS has them."""
+        return _items(self._call("GET", path))
+
     def racks(self) -> list[Rack]:
         """All rack controllers."""
         return [_rack(item) for item in _items(self._call("GET", "rackcontrollers/"))]
@@ -152,6 +157,10 @@ class MaasApi:
         """Make a dynamic range."""
         fields = {"type": "dynamic", "subnet": str(subnet.id), "start_ip": start, "end_ip": end, "comment": comment}
         self._call("POST", "ipranges/", fields)
+
+    def update_range(self, number: int, start: str, end: str, comment: str) -> None:
+        """Move a range, in one step, so that DHCP stays on."""
+        self._call("PUT", f"ipranges/{number}/", {"start_ip": start, "end_ip": end, "comment": comment})
 
     def delete_range(self, number: int) -> None:
         """Delete a range."""
@@ -269,7 +278,14 @@ def _rack(item: dict[str, object]) -> Rack:
     for service in _items(item.get("service_set") or []):
         remark = service.get("status_info")
         services[str(service.get("name"))] = f"{service.get('status')}{f' ({remark})' if remark else ''}"
-    return Rack(str(item.get("system_id")), str(item.get("hostname")), str(item.get("version") or ""), services)
+    found = item.get("ip_addresses")
+    return Rack(
+        system_id=str(item.get("system_id")),
+        hostname=str(item.get("hostname")),
+        version=str(item.get("version") or ""),
+        services=services,
+        addresses=tuple(map(str, found)) if isinstance(found, list) else (),
+    )
 
 
 def _range(item: dict[str, object]) -> IpRange:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from agent.bundle import DhcpSettings
 from agent.errors import StepError
-from agent.leases import LEASES, failover_states
-from agent.maas_api import IpRange, MaasApi, NobodyAnswersError, RefusedError, Subnet, Vlan
+from agent.failover import Dhcpd
+from agent.handover import Handover, kept, peer_name
+from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, Subnet, Vlan
 from agent.machine import Machine, Work
+from agent.packaging import PACKAGINGS
+from agent.paths import Paths
 from agent.records import Record
 from agent.roles.base import Outputs, Role
+from agent.vlan import DynamicRange, mark, set_vlan
 
-NORMAL_DEADLINE = 300.0
-"""Seconds until both dhcpd say that the pair is normal; 38–54 s were seen when it was first turned on."""
-RACKD = "maas-rackd.service"
-COMMENT = "made by maas-ha"
-"""Marks the range as ours, so that removal may delete it even after a crash."""
+SETTLED_DEADLINE = 300.0
+"""Seconds until both dhcpd agree; 38–54 s were seen when it was first turned on."""
 
 
 class Dhcp(Role):
@@ -26,8 +25,9 @@ class Dhcp(Role):
         super().__init__(work)
         self.settings = settings
         self._api = MaasApi(settings.api_urls, work.secret("api_key"), settings.ca_certificate)
+        self._range = DynamicRange(self._api, work.report, settings, mark(work.bundle.host))
+        self._dhcpd = dhcpd_of(work.paths, settings)
         self._vlan_before: Vlan | None = None
-        self._range_created = False
         self._vlan: Vlan | None = None
 
     def finish(self) -> None:
@@ -37,16 +37,20 @@ class Dhcp(Role):
             raise StepError(
                 f"MAAS has no subnet {self.settings.subnet}: a rack with an address in it makes MAAS learn it"
             )
-        self._vlan = self._api.vlan(subnet.vlan)
+        vlan = self._api.vlan(subnet.vlan)
+        addresses = {rack.system_id: rack.addresses for rack in self._api.racks()}
         if self.settings.configures:
-            self._ensure_range(subnet)
-            self._ensure_vlan(self._vlan)
-        peer = f"failover-vlan-{self._vlan.id}"
-        self.work.report.step(f"wait for {peer}")
-        self.work.wait(
-            f"{peer} normal on both sides", NORMAL_DEADLINE, lambda: _not_normal(self.work, peer), unit=RACKD
-        )
+            self._range.ensure(subnet)
+            vlan = self._ensure_vlan(vlan, addresses)
+        self._vlan = vlan
+        peer = peer_name(vlan)
         self.work.facts["peer"] = peer
+        if self.settings.enabled:
+            partner = self.settings.secondary if self.settings.configures else self.settings.primary
+            self._wait_until_settled(peer, addresses.get(partner, ()))
+        else:
+            self.work.report.step(f"wait for the end of {peer}")
+            self.work.wait(f"no {peer} on this host", SETTLED_DEADLINE, lambda: _still_serves(self._dhcpd, peer))
 
     def outputs(self) -> Outputs:
         """VLAN and fabric of the subnet."""
@@ -57,26 +61,19 @@ class Dhcp(Role):
         try:
             if self._vlan_before:
                 set_vlan(self._api, self._api.vlan(self._vlan_before.id), self._vlan_before)
-            if self._range_created and (subnet := self._subnet()):
-                self._delete_range(subnet)
+            if subnet := self._subnet():
+                self._range.restore(subnet)
         except StepError as error:
             self.work.report.say(f"not restored in MAAS: {error.cause}")
 
     def remove(self) -> None:
-        """DHCP off, racks cleared, our range deleted; a subnet or VLAN that is gone needs nothing."""
+        """DHCP off, racks cleared, our range deleted; what is gone, or another's by now, needs nothing."""
         if not self.settings.configures:
             return
         try:
-            subnet = self._subnet()
-            if subnet is None:
-                return
-            now = self._api.vlan(subnet.vlan)
-            if now.primary not in ("", self.settings.primary, self.settings.secondary):
-                self.work.report.say(f"the VLAN is now served by {now}: left as it is")
-                return
-            self.work.report.step(f"turn off DHCP on VLAN {now.id}")
-            set_vlan(self._api, now, Vlan(now.id, now.fabric, "", "", dhcp_on=False))
-            self._delete_range(subnet)
+            if subnet := self._subnet():
+                self._turn_off(self._api.vlan(subnet.vlan))
+                self._range.delete(subnet)
         except NobodyAnswersError as error:
             raise StepError(
                 f"{error.cause}\nDHCP must be turned off in MAAS: start a region and try again, or, if MAAS is gone"
@@ -86,87 +83,60 @@ class Dhcp(Role):
             if error.status != 404:
                 raise
 
+    def _turn_off(self, now: Vlan) -> None:
+        """A VLAN that this rack serves no more is another command's: that of the rack which came in its place."""
+        if self.settings.primary not in (now.primary, now.secondary):
+            if now.primary:
+                self.work.report.say(f"the VLAN is now served by {now}: left as it is")
+            return
+        self.work.report.step(f"turn off DHCP on VLAN {now.id}")
+        set_vlan(self._api, now, Vlan(now.id, now.fabric, "", "", dhcp_on=False))
+
     def _subnet(self) -> Subnet | None:
         return self._api.subnet(self.settings.subnet)
 
-    def _ensure_range(self, subnet: Subnet) -> None:
-        """A dynamic range exactly as asked for. Raises `StepError` if another one overlaps it."""
-        settings = self.settings
-        for known in self._api.ranges(subnet):
-            if known.kind == "dynamic" and (known.start, known.end) == (settings.range_start, settings.range_end):
-                return
-            if _overlap(known, settings):
-                raise StepError(
-                    f"the range {settings.range_start}–{settings.range_end} overlaps the {known.kind} range"
-                    f" {known.start}–{known.end} (id {known.id}) that MAAS has in {subnet.cidr}"
-                )
-        self.work.report.step(f"create the dynamic range {settings.range_start}–{settings.range_end}")
-        self._api.create_range(subnet, settings.range_start, settings.range_end, COMMENT)
-        self._range_created = True
-
-    def _ensure_vlan(self, now: Vlan) -> None:
-        wanted = Vlan(now.id, now.fabric, self.settings.primary, self.settings.secondary, dhcp_on=True)
+    def _ensure_vlan(self, now: Vlan, addresses: dict[str, tuple[str, ...]]) -> Vlan:
+        enabled = self.settings.enabled
+        racks = (self.settings.primary, self.settings.secondary) if enabled else ("", "")
+        wanted = Vlan(now.id, now.fabric, *racks, dhcp_on=enabled)
         if now == wanted:
-            return
-        self.work.report.step(f"turn on DHCP on VLAN {now.id}")
+            return now
         self._vlan_before = now
-        set_vlan(self._api, now, wanted)
-        # MAAS answers 200 to what it half ignores (maas-facts §0a row 5).
-        kept = self._api.vlan(now.id)
-        if kept != wanted:
-            raise StepError(f"MAAS kept for VLAN {now.id}: {kept}; asked for was: {wanted}")
-        self._vlan = kept
+        if enabled and now.dhcp_on and now.primary:
+            Handover(self.work, self._api, self._dhcpd, addresses, wanted).run(now)
+        else:
+            self.work.report.step(f"turn {'on' if enabled else 'off'} DHCP on VLAN {now.id}")
+            set_vlan(self._api, now, wanted)
+        return kept(self._api, wanted)
 
-    def _delete_range(self, subnet: Subnet) -> None:
-        wanted = (self.settings.range_start, self.settings.range_end)
-        for known in self._api.ranges(subnet):
-            if (known.start, known.end) == wanted and known.comment == COMMENT:
-                self._api.delete_range(known.id)
+    def _wait_until_settled(self, peer: str, partners: tuple[str, ...]) -> None:
+        role = "primary" if self.settings.configures else "secondary"
+        self.work.report.step(f"wait for {peer}")
+        self.work.wait(f"{peer} on both sides", SETTLED_DEADLINE, lambda: self._dhcpd.unsettled(peer, role, partners))
+        state = self._dhcpd.state(peer)
+        if state and not state.is_normal:
+            self.work.report.say(
+                f"{peer} is {state}: one rack serves all, the other joins by itself within MCLT, an hour at most"
+            )
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
-        """A pair that isn't normal."""
-        reason = _not_normal(machine, record.facts.get("peer", ""))
+        """A pair that isn't settled, or one that should be off."""
+        if not isinstance(settings := record.settings, DhcpSettings):
+            return []
+        dhcpd, peer = dhcpd_of(machine.paths, settings), record.facts.get("peer", "")
+        reason = dhcpd.unsettled(peer) if settings.enabled else _still_serves(dhcpd, peer)
         return [reason] if reason else []
 
 
-def set_vlan(api: MaasApi, now: Vlan, wanted: Vlan) -> None:
-    """Bring a VLAN from `now` to `wanted` by the calls that MAAS honours (maas-facts §5)."""
-    if now == wanted:
-        return
-    if not wanted.dhcp_on and now.dhcp_on:
-        api.update_vlan(now.id, {"dhcp_on": "false"})
-    if not wanted.secondary and now.secondary:
-        api.update_vlan(now.id, {"secondary_rack": ""})
-    if not wanted.primary:
-        if now.primary:
-            api.update_vlan(now.id, {"primary_rack": ""})
-        return
-    fields = {"primary_rack": wanted.primary}
-    if wanted.primary != now.primary and (now.secondary == wanted.primary or now.primary == wanted.secondary):
-        # One call would silently lose the secondary, or be refused: it is the primary until the first has been done.
-        api.update_vlan(now.id, fields)
-        fields = {}
-    if wanted.secondary:
-        fields["secondary_rack"] = wanted.secondary
-    if wanted.dhcp_on:
-        fields["dhcp_on"] = "true"
-    api.update_vlan(now.id, fields)
+def dhcpd_of(paths: Paths, settings: DhcpSettings) -> Dhcpd:
+    """MAAS's dhcpd on this host (maas-facts §6)."""
+    packaging = PACKAGINGS[settings.packaging]
+    return Dhcpd(paths, f"{packaging.data}/dhcpd.conf", f"{packaging.dhcp}/dhcpd.leases")
 
 
-def _overlap(known: IpRange, settings: DhcpSettings) -> bool:
-    first, last, start, end = map(_order, (known.start, known.end, settings.range_start, settings.range_end))
-    return first <= end and start <= last
-
-
-def _order(address: str) -> tuple[int, int]:
-    """Compares addresses, IPv4 apart from IPv6."""
-    parsed = ipaddress.ip_address(address)
-    return parsed.version, int(parsed)
-
-
-def _not_normal(machine: Machine, peer: str) -> str:
-    state = failover_states(machine.paths.at(LEASES)).get(peer)
-    if state is None:
-        return f"dhcpd here doesn't serve {peer} yet"
-    return "" if state.is_normal else f"dhcpd here says {state} (its own state/its partner's)"
+def _still_serves(dhcpd: Dhcpd, peer: str) -> str:
+    peers = dhcpd.peers()
+    if peer in peers:
+        return f"dhcpd here is still configured for {peer}"
+    return "dhcpd here still runs" if not peers and dhcpd.is_listening() else ""

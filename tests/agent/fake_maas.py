@@ -8,10 +8,13 @@ import ipaddress
 import json
 import re
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = "consumer-1:token-22:secret-333"
 Json = dict[str, object]
+ADDRESSES = {"aaa": "127.0.0.2", "bbb": "127.0.0.3", "ccc": "127.0.0.4", "ddd": "127.0.0.5"}
+"""Of each rack, on the VLAN."""
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure
@@ -46,6 +49,8 @@ class FakeMaas:
         self.down = 0
         """Status for every answer while it isn't 0."""
         self.ignores_secondary = False
+        self.on_vlan_change: Callable[[], None] = lambda: None
+        """Called after each change of the VLAN: what the racks' dhcpd do about it."""
         self.nonces: set[str] = set()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"maas": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}/MAAS"
@@ -61,7 +66,12 @@ class FakeMaas:
     def add_rack(self, system_id: str, status: str = "running") -> None:
         """A rack with the status of its rackd."""
         service = {"name": "rackd", "status": status, "status_info": "50% connected" if status == "degraded" else ""}
-        self.racks[system_id] = {"system_id": system_id, "hostname": f"host-{system_id}", "service_set": [service]}
+        self.racks[system_id] = {
+            "system_id": system_id,
+            "hostname": f"host-{system_id}",
+            "service_set": [service],
+            "ip_addresses": [ADDRESSES.get(system_id, "127.0.0.9")],
+        }
 
     @property
     def subnet(self) -> Json:
@@ -82,6 +92,8 @@ class FakeMaas:
             return self._update_vlan(fields) if method == "PUT" else self.vlan
         if path == "ipranges/":
             return self._create_range(fields) if method == "POST" else self.ranges
+        if (match := re.fullmatch(r"ipranges/(\d+)/", path)) and method == "PUT":
+            return self._update_range(int(match[1]), fields)
         if (match := re.fullmatch(r"ipranges/(\d+)/", path)) and method == "DELETE":
             self.ranges = [known for known in self.ranges if known["id"] != int(match[1])]
             return ""
@@ -103,15 +115,25 @@ class FakeMaas:
         return ""
 
     def _create_range(self, fields: dict[str, str]) -> object:
+        self._refuse_conflict(fields, but=0)
+        made = {**fields, "id": len(self.ranges) + 1, "subnet": self.subnet}
+        self.ranges.append(made)
+        return made
+
+    def _update_range(self, number: int, fields: dict[str, str]) -> object:
+        self._refuse_conflict(fields, but=number)
+        self.ranges = [{**known, **fields} if known["id"] == number else known for known in self.ranges]
+        return ""
+
+    def _refuse_conflict(self, fields: dict[str, str], but: int) -> None:
         for known in self.ranges:
+            if known["id"] == but:
+                continue
             if _order(str(known["start_ip"])) <= _order(fields["end_ip"]) and _order(fields["start_ip"]) <= _order(
                 str(known["end_ip"])
             ):
                 text = ["Requested dynamic range conflicts with an existing IP address or range."]
                 raise Refusal(400, {"start_ip": text, "end_ip": text})
-        made = {**fields, "id": len(self.ranges) + 1, "subnet": self.subnet}
-        self.ranges.append(made)
-        return made
 
     def _update_vlan(self, fields: dict[str, str]) -> object:
         vlan = dict(self.vlan)
@@ -141,6 +163,7 @@ class FakeMaas:
             text = "dhcp can only be turned on when a primary rack controller is set."
             raise Refusal(400, {"__all__": [text]})
         self.vlan = vlan
+        self.on_vlan_change()
         return vlan
 
 

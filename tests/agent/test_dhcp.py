@@ -6,58 +6,69 @@ import dataclasses
 
 import pytest
 
+from agent import handover
 from agent.bundle import Bundle, DhcpSettings
+from agent.failover import Dhcpd
 from agent.leases import failover_states
+from agent.paths import Paths
 from agent.roles import dhcp
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
-from tests.agent.fake_maas import KEY, FakeMaas
+from tests.agent.dhcpd import CONF, LEASES, PEER, RackDhcpd, conf, leases
+from tests.agent.fake_maas import ADDRESSES, KEY, FakeMaas
 
-NORMAL = """
-failover peer "failover-vlan-5001" state {
-  my state recover at 1 2026/11/23 10:00:00;
-  partner state unknown-state at 1 2026/11/23 10:00:00;
-}
-lease 198.51.100.12 { starts 1; }
-failover peer "failover-vlan-5001" state {
-  my state normal at 2 2026/11/24 10:00:03;
-  partner state normal at 2 2026/11/24 10:00:01;
-  mclt 3600;
-}
-"""
-LEASES = "/var/lib/maas/dhcp/dhcpd.leases"
+MARK = "made by maas-ha on h1"
+SETTINGS = DhcpSettings(
+    api_urls=(),
+    subnet="198.51.100.0/24",
+    range_start="198.51.100.100",
+    range_end="198.51.100.120",
+    primary="aaa",
+    secondary="bbb",
+    configures=True,
+)
+OFF = dataclasses.replace(SETTINGS, enabled=False)
+WAITS = dataclasses.replace(SETTINGS, configures=False)
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dhcp, "NORMAL_DEADLINE", 0.3)
+    monkeypatch.setattr(dhcp, "SETTLED_DEADLINE", 0.3)
+    monkeypatch.setattr(handover, "ALONE_DEADLINE", 0.3)
+    monkeypatch.setattr(handover, "JOIN_DEADLINE", 0.3)
 
 
-def bundle(maas: FakeMaas, primary: str = "aaa", secondary: str = "bbb", *, configures: bool = True) -> Bundle:
+@pytest.fixture
+def dhcpd(machine: FakeHost, maas: FakeMaas) -> RackDhcpd:
+    """The dhcpd of the rack aaa, whose host this is."""
+    return RackDhcpd(machine, maas).follow()
+
+
+def bundle(
+    maas: FakeMaas, primary: str = "aaa", secondary: str = "bbb", *, settings: DhcpSettings = SETTINGS
+) -> Bundle:
     """A pair on the one subnet."""
-    settings = DhcpSettings(
-        api_urls=(maas.url,),
-        subnet="198.51.100.0/24",
-        range_start="198.51.100.100",
-        range_end="198.51.100.120",
-        primary=primary,
-        secondary=secondary,
-        configures=configures,
-    )
+    settings = dataclasses.replace(settings, api_urls=(maas.url,), primary=primary, secondary=secondary)
     return Bundle("h1", "pair", settings, secrets={"api_key": KEY})
 
 
-def known_range(maas: FakeMaas, number: int, kind: str, start: int, end: int) -> dict[str, object]:
+def known_range(maas: FakeMaas, number: int, kind: str, start: int, end: int, comment: str = "") -> dict[str, object]:
     """A range that MAAS has already."""
     first, last = f"198.51.100.{start}", f"198.51.100.{end}"
-    return {"id": number, "type": kind, "start_ip": first, "end_ip": last, "subnet": maas.subnet}
+    return {"id": number, "type": kind, "start_ip": first, "end_ip": last, "subnet": maas.subnet, "comment": comment}
 
 
-def test_first_time_then_nothing(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
+def served_by(maas: FakeMaas, primary: str | None, secondary: str | None, *, on: bool = True) -> None:
+    """The VLAN as somebody left it, with the range that DHCP needs."""
+    maas.ranges = maas.ranges or [known_range(maas, 1, "dynamic", 100, 120, MARK)]
+    maas.vlan = maas.vlan | {"primary_rack": primary, "secondary_rack": secondary, "dhcp_on": on}
+    maas.on_vlan_change()
+
+
+def test_first_time_then_nothing(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
     assert local.apply(bundle(maas)) == {"vlan": 5001, "fabric": 3}
     assert maas.requests == [
-        "POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment=made by maas-ha",
+        f"POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment={MARK}",
         "PUT vlans/5001/ primary_rack=aaa secondary_rack=bbb dhcp_on=true",
     ]
     maas.requests.clear()
@@ -66,15 +77,111 @@ def test_first_time_then_nothing(machine: FakeHost, local: Local, maas: FakeMaas
     assert local.differences() == []
 
 
-def test_swap_takes_two_calls(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
+def test_what_the_lease_file_says_of_the_partner_before_doesn_t_count(
+    machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+) -> None:
+    maas.on_vlan_change = lambda: None
+    machine.write(LEASES, leases("normal", "normal"))
+    with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
+        local.apply(bundle(maas))
+    for role, partner in (("secondary", "bbb"), ("primary", "ccc")):
+        machine.write(CONF, conf(role, ADDRESSES["aaa"], ADDRESSES[partner]))
+        with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
+            local.apply(bundle(maas))
+    machine.write(CONF, conf("primary", ADDRESSES["aaa"], ADDRESSES["bbb"]))
+    with pytest.raises(ToldError, match=r"dhcpd here has no connection to 127\.0\.0\.3 port 647"):
+        local.apply(bundle(maas))
+    dhcpd.connect(ADDRESSES["bbb"])
     local.apply(bundle(maas))
-    local.apply(bundle(maas, "bbb", "aaa"))
-    assert (maas.vlan["primary_rack"], maas.vlan["secondary_rack"]) == ("bbb", "aaa")
 
 
-def test_reads_back_what_maas_kept(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
+def test_an_hour_of_mclt_is_told_and_not_waited_for(
+    dhcpd: RackDhcpd, local: Local, maas: FakeMaas, capfd: pytest.CaptureFixture[str]
+) -> None:
+    dhcpd.state = "partner-down/recover-wait"
+    local.apply(bundle(maas))
+    assert "one rack serves all, the other joins by itself within MCLT" in capfd.readouterr().err
+
+
+class TestHandover:
+    """Which calls MAAS gets while the VLAN is served, from the host of the rack aaa."""
+
+    def calls(self, local: Local, maas: FakeMaas, bundle: Bundle) -> list[str]:
+        """The changes of the VLAN."""
+        maas.requests.clear()
+        local.apply(bundle)
+        return [request.partition(" vlans/5001/ ")[2] for request in maas.requests if "vlans" in request]
+
+    def test_swap(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", "aaa")
+        assert self.calls(local, maas, bundle(maas)) == ["primary_rack=aaa", "secondary_rack=bbb dhcp_on=true"]
+
+    def test_another_secondary(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "aaa", "ccc")
+        assert self.calls(local, maas, bundle(maas)) == ["secondary_rack=", "secondary_rack=bbb dhcp_on=true"]
+
+    def test_another_secondary_for_one_that_is_dead(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        """What the dead one knew and this one doesn't must be waited for: the partner isn't forgotten."""
+        dhcpd.state = "communications-interrupted/normal"
+        served_by(maas, "aaa", "ccc")
+        dhcpd.state = "partner-down/recover-wait"
+        assert self.calls(local, maas, bundle(maas)) == ["secondary_rack=bbb dhcp_on=true"]
+
+    @pytest.fixture
+    def open_ports(self, maas: FakeMaas, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+        """Racks that are up; a dhcpd listens for its partner exactly while it has one."""
+        up = {"aaa", "bbb", "ccc"}
+
+        def listens(addresses: tuple[str, ...]) -> bool:
+            pair = {maas.vlan["primary_rack"], maas.vlan["secondary_rack"]}
+            return None not in pair and any(ADDRESSES[rack] in addresses for rack in up & pair)
+
+        monkeypatch.setattr(handover, "listens", listens)
+        return up
+
+    def test_a_new_primary_learns_the_leases_first(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
+    ) -> None:
+        served_by(maas, "ccc", "bbb")
+        assert self.calls(local, maas, bundle(maas)) == [
+            "primary_rack=bbb",
+            "secondary_rack=aaa",
+            "primary_rack=aaa",
+            "secondary_rack=bbb dhcp_on=true",
+        ]
+
+    def test_two_new_racks(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]) -> None:
+        maas.add_rack("ddd")
+        served_by(maas, "ccc", "ddd")
+        open_ports.add("ddd")
+        assert self.calls(local, maas, bundle(maas)) == [
+            "secondary_rack=",
+            "secondary_rack=aaa",
+            "primary_rack=aaa",
+            "secondary_rack=bbb dhcp_on=true",
+        ]
+
+    def test_a_new_primary_for_one_that_is_dead(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
+    ) -> None:
+        open_ports.remove("ccc")
+        dhcpd.state = "recover-wait/partner-down"
+        served_by(maas, "ccc", "bbb")
+        assert self.calls(local, maas, bundle(maas)) == ["primary_rack=aaa"]
+
+    def test_a_failure_on_the_way_restores_the_vlan(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
+    ) -> None:
+        served_by(maas, "ccc", "bbb")
+        before = dict(maas.vlan)
+        dhcpd.state = "recover/unknown-state"
+        with pytest.raises(ToldError, match=r"learn the leases: .* dhcpd here says recover/unknown-state"):
+            local.apply(bundle(maas))
+        assert maas.vlan == before
+        assert [known["comment"] for known in maas.ranges] == [MARK]
+
+
+def test_reads_back_what_maas_kept(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
     maas.ignores_secondary = True
     with pytest.raises(ToldError) as told:
         local.apply(bundle(maas))
@@ -83,102 +190,154 @@ def test_reads_back_what_maas_kept(machine: FakeHost, local: Local, maas: FakeMa
     assert maas.ranges == []
 
 
-def test_failure_restores_the_vlan(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
+def test_failure_restores_the_vlan(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
     local.apply(bundle(maas))
     before = dict(maas.vlan)
-    machine.write(LEASES, NORMAL.replace("my state normal", "my state communications-interrupted"))
+    dhcpd.state = "communications-interrupted/normal"
     with pytest.raises(ToldError, match="dhcpd here says communications-interrupted/normal"):
-        local.apply(bundle(maas, "ccc", "aaa"))
+        local.apply(bundle(maas, "aaa", "ccc"))
     assert maas.vlan == before
     assert len(maas.ranges) == 1
 
 
-def test_other_range_in_the_way(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
-    other = {
-        "id": 9,
-        "type": "reserved",
-        "start_ip": "198.51.100.90",
-        "end_ip": "198.51.100.100",
-        "subnet": maas.subnet,
-    }
-    maas.ranges = [other]
-    with pytest.raises(ToldError, match=r"overlaps the reserved range 198.51.100.90–198.51.100.100 \(id 9\)"):
-        local.apply(bundle(maas))
+def test_off_and_on_again(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+    local.apply(bundle(maas))
+    ranges = maas.ranges
+    maas.requests.clear()
+    local.apply(bundle(maas, settings=OFF))
+    assert maas.requests == [
+        "PUT vlans/5001/ dhcp_on=false",
+        "PUT vlans/5001/ secondary_rack=",
+        "PUT vlans/5001/ primary_rack=",
+    ]
+    assert maas.ranges == ranges
+    assert local.differences() == []
+    maas.requests.clear()
+    local.apply(bundle(maas, settings=dataclasses.replace(OFF, configures=False)))
     assert maas.requests == []
+    local.apply(bundle(maas))
+    assert (maas.vlan["primary_rack"], maas.vlan["secondary_rack"], maas.vlan["dhcp_on"]) == ("aaa", "bbb", True)
+
+
+def test_off_is_waited_for(machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+    local.apply(bundle(maas))
+    maas.on_vlan_change = lambda: None
+    before = dict(maas.vlan)
+    with pytest.raises(ToldError, match="dhcpd here is still configured for failover-vlan-5001"):
+        local.apply(bundle(maas, settings=OFF))
+    assert maas.vlan == before
+
+
+class TestRange:
+    """The dynamic range."""
+
+    def test_moved_by_one_call_and_back_on_failure(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        local.apply(bundle(maas))
+        before = maas.ranges
+        moved = dataclasses.replace(SETTINGS, range_start="198.51.100.110", range_end="198.51.100.130")
+        maas.requests.clear()
+        local.apply(bundle(maas, settings=moved))
+        assert maas.requests == [f"PUT ipranges/1/ start_ip=198.51.100.110 end_ip=198.51.100.130 comment={MARK}"]
+        dhcpd.state = "communications-interrupted/normal"
+        dhcpd.update()
+        with pytest.raises(ToldError, match="communications-interrupted"):
+            local.apply(bundle(maas))
+        assert (maas.ranges[0]["start_ip"], maas.ranges[0]["comment"]) == ("198.51.100.110", before[0]["comment"])
+
+    def test_another_one_in_the_way(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        maas.ranges = [known_range(maas, 9, "reserved", 90, 100)]
+        with pytest.raises(ToldError, match=r"overlaps the reserved range 198.51.100.90–198.51.100.100 \(id 9\)"):
+            local.apply(bundle(maas))
+        assert maas.requests == []
+
+    def test_one_that_was_there_stays(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        maas.ranges = [given := known_range(maas, 1, "dynamic", 100, 120)]
+        local.apply(bundle(maas))
+        local.remove(bundle(maas))
+        assert maas.ranges == [given]
 
 
 def test_unknown_subnet_and_rack(local: Local, maas: FakeMaas) -> None:
-    wrong = bundle(maas)
-    assert isinstance(wrong.settings, DhcpSettings)
-    elsewhere = dataclasses.replace(wrong, settings=dataclasses.replace(wrong.settings, subnet="203.0.113.0/24"))
     with pytest.raises(ToldError, match=r"MAAS has no subnet 203\.0\.113\.0/24"):
-        local.apply(elsewhere)
+        local.apply(bundle(maas, settings=dataclasses.replace(SETTINGS, subnet="203.0.113.0/24")))
     with pytest.raises(ToldError, match=r"Select a valid choice\. zzz is not one of the available choices"):
         local.apply(bundle(maas, "zzz"))
     assert maas.ranges == []
 
 
 def test_other_side_only_waits(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
+    mine = bundle(maas, "bbb", "aaa", settings=WAITS)
     with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
-        local.apply(bundle(maas, configures=False))
-    machine.write(LEASES, NORMAL)
-    assert local.apply(bundle(maas, configures=False)) == {"vlan": 5001, "fabric": 3}
-    local.remove(bundle(maas, configures=False))
+        local.apply(mine)
+    RackDhcpd(machine, maas).follow()
+    served_by(maas, "bbb", "aaa")
+    assert local.apply(mine) == {"vlan": 5001, "fabric": 3}
+    local.remove(mine)
     assert maas.requests == []
 
 
-def test_remove_turns_off_and_deletes_our_range(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
-    given = known_range(maas, 1, "dynamic", 50, 60)
-    maas.ranges = [given]
-    local.apply(bundle(maas))
-    maas.requests.clear()
-    local.remove(bundle(maas))
-    assert maas.requests == [
-        "PUT vlans/5001/ dhcp_on=false",
-        "PUT vlans/5001/ secondary_rack=",
-        "PUT vlans/5001/ primary_rack=",
-        "DELETE ipranges/2/",
-    ]
-    assert maas.ranges == [given]
+class TestRemove:
+    """What the command of a pair's primary undoes when it goes."""
 
-
-def test_remove_keeps_a_range_that_was_there(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    machine.write(LEASES, NORMAL)
-    given = {
-        "id": 1,
-        "type": "dynamic",
-        "start_ip": "198.51.100.100",
-        "end_ip": "198.51.100.120",
-        "subnet": maas.subnet,
-    }
-    maas.ranges = [given]
-    local.apply(bundle(maas))
-    local.remove(bundle(maas))
-    assert maas.ranges == [given]
-
-
-def test_remove_leaves_what_others_serve_and_says_when_nobody_answers(
-    machine: FakeHost, local: Local, maas: FakeMaas, capfd: pytest.CaptureFixture[str]
-) -> None:
-    machine.write(LEASES, NORMAL)
-    local.apply(bundle(maas))
-    maas.down = 502
-    with pytest.raises(ToldError, match=r"MAAS doesn't answer.*502"):
+    def test_turns_off_and_deletes_our_range(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        maas.ranges = [given := known_range(maas, 1, "dynamic", 50, 60)]
+        local.apply(bundle(maas))
+        maas.requests.clear()
         local.remove(bundle(maas))
-    maas.down = 0
-    maas.vlan = maas.vlan | {"primary_rack": "ccc"}
-    maas.requests.clear()
-    local.remove(bundle(maas))
-    assert maas.requests == []
-    assert "the VLAN is now served by primary ccc" in capfd.readouterr().err
+        assert maas.requests == [
+            "PUT vlans/5001/ dhcp_on=false",
+            "PUT vlans/5001/ secondary_rack=",
+            "PUT vlans/5001/ primary_rack=",
+            "DELETE ipranges/2/",
+        ]
+        assert maas.ranges == [given]
+
+    @pytest.mark.parametrize("pair", [("bbb", "ccc"), ("ccc", "bbb")])
+    def test_leaves_what_another_host_has_taken_over(
+        self,
+        dhcpd: RackDhcpd,
+        local: Local,
+        maas: FakeMaas,
+        capfd: pytest.CaptureFixture[str],
+        pair: tuple[str, str],
+    ) -> None:
+        """Also where the new primary was the secondary before."""
+        local.apply(bundle(maas))
+        maas.ranges = [known | {"comment": "made by maas-ha on h2"} for known in maas.ranges]
+        served_by(maas, *pair)
+        maas.requests.clear()
+        local.remove(bundle(maas))
+        assert maas.requests == []
+        assert f"the VLAN is now served by primary {pair[0]}" in capfd.readouterr().err
+
+    def test_leaves_the_range_of_a_pair_that_is_off(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        local.apply(bundle(maas, settings=OFF))
+        maas.ranges = [known | {"comment": "made by maas-ha on h2"} for known in maas.ranges]
+        local.remove(bundle(maas, settings=OFF))
+        assert len(maas.ranges) == 1
+
+    def test_says_when_nobody_answers(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        local.apply(bundle(maas))
+        maas.down = 502
+        with pytest.raises(ToldError, match=r"MAAS doesn't answer.*502"):
+            local.remove(bundle(maas))
+
+
+def test_the_new_host_takes_the_range_over(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+    maas.ranges = [known_range(maas, 1, "dynamic", 100, 120, "made by maas-ha on h2")]
+    local.apply(bundle(maas))
+    assert [known["comment"] for known in maas.ranges] == [MARK]
 
 
 def test_lease_file(machine: FakeHost) -> None:
-    path = machine.write("/leases", NORMAL.replace("partner state normal", "partner state potential-conflict"))
+    path = machine.write("/leases", leases("normal", "potential-conflict"))
     (state,) = failover_states(path).values()
     assert str(state) == "normal/potential-conflict"
     assert not state.is_normal
     assert failover_states(machine.root / "nope") == {}
+
+
+def test_configuration(machine: FakeHost) -> None:
+    machine.write("/dhcpd.conf", conf("primary", "198.51.100.31", "198.51.100.32"))
+    peer = Dhcpd(Paths(machine.root), "/dhcpd.conf", "/leases").peers()[PEER]
+    assert (peer.role, peer.address, peer.partner) == ("primary", "198.51.100.31", "198.51.100.32")

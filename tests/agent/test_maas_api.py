@@ -8,7 +8,7 @@ import pytest
 
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, Vlan, authorization, event_loops, explain
-from agent.roles.dhcp import set_vlan
+from agent.vlan import set_vlan
 from tests.agent.fake_maas import KEY, FakeMaas
 
 

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from . import api_subnet
-from .api_resource import Action, Call, Resource, delete, read
+from .api_resource import Action, Call, Resource, delete, read, update
 from .db import Cursor, Row, one
 from .web import NO_CONTENT, Fields, Response, invalid, not_found
 
@@ -85,6 +85,22 @@ def _create(call: Call) -> Response:
     return Response.json(_show(call.cur, one(call.cur)))
 
 
+def _update(call: Call) -> Response:
+    """Fields that are missing keep their values; a range doesn't conflict with itself."""
+    known = _range(call)
+    given = {name: value for name, value in call.request.form.items() if value}
+    before = {"type": known["type"], "start_ip": known["first"], "end_ip": known["last"], "comment": known["comment"]}
+    wanted = _checked(call.cur, {**before, "subnet": str(known["subnet_id"]), **given})
+    if _conflicts(call.cur, wanted, but=known["id"]):
+        text = CONFLICT.format(wanted.kind)
+        raise invalid({"start_ip": [text], "end_ip": [text]})
+    call.cur.execute(
+        "UPDATE maasserver_iprange SET start_ip = %s, end_ip = %s, comment = %s WHERE id = %s",
+        (str(wanted.first), str(wanted.last), wanted.comment, known["id"]),
+    )
+    return Response.json(_show(call.cur, _range(call)))
+
+
 def _checked(cur: Cursor, form: Fields) -> Wanted:
     missing = [name for name in ("type", "start_ip", "end_ip") if not form.get(name)]
     if missing:
@@ -118,11 +134,11 @@ def _containing(cur: Cursor, address: Address) -> Row | None:
     return row
 
 
-def _conflicts(cur: Cursor, wanted: Wanted) -> bool:
-    """With any range of the subnet; a dynamic one also with addresses in use and the gateway."""
-    limits = {"first": str(wanted.first), "last": str(wanted.last), "subnet": wanted.subnet["id"]}
+def _conflicts(cur: Cursor, wanted: Wanted, but: int = 0) -> bool:
+    """With any range of the subnet `but` one; a dynamic one also with addresses in use and the gateway."""
+    limits = {"first": str(wanted.first), "last": str(wanted.last), "subnet": wanted.subnet["id"], "but": but}
     cur.execute(
-        "SELECT 1 FROM maasserver_iprange WHERE subnet_id = %(subnet)s"
+        "SELECT 1 FROM maasserver_iprange WHERE subnet_id = %(subnet)s AND id <> %(but)s"
         " AND start_ip <= %(last)s::inet AND end_ip >= %(first)s::inet LIMIT 1",
         limits,
     )
@@ -141,5 +157,5 @@ def _conflicts(cur: Cursor, wanted: Wanted) -> bool:
 
 RESOURCES = (
     Resource("IPRangesHandler", "ipranges/", (read(_read_all), Action("create", "POST", _create))),
-    Resource("IPRangeHandler", "ipranges/{id}/", (read(_read_one), delete(_delete))),
+    Resource("IPRangeHandler", "ipranges/{id}/", (read(_read_one), update(_update), delete(_delete))),
 )

@@ -154,6 +154,11 @@ def test_ranges(cluster: Cluster, region: Machine, admin: Client) -> None:
         "end_ip": ["This field is required."],
     }
     assert len(admin.get("ipranges/").json) == 1
+    one = f"ipranges/{made.json['id']}/"
+    moved = admin.put(one, start_ip=cluster.network.address(205), end_ip=cluster.network.address(215))
+    assert (moved.status, moved.json["start_ip"]) == (200, cluster.network.address(205))
+    assert admin.put(one, start_ip=region.address, end_ip=region.address).status == 400
+    assert admin.put(one, comment="ours").json["end_ip"] == cluster.network.address(215)
     assert admin.delete(f"ipranges/{made.json['id']}/").status == 204
     assert admin.get("ipranges/").json == []
 

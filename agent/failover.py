@@ -1,0 +1,116 @@
+"""One dhcpd of a failover pair, as its files and its connections show it (maas-facts §6)."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from agent.leases import FailoverState, failover_states
+from agent.paths import Paths
+
+PORT = 647
+"""TCP port of the failover protocol, on both sides."""
+ESTABLISHED, LISTENING = "01", "0A"
+PEER = re.compile(r'^\s*failover\s+peer\s+"(?P<name>[^"]*)"\s*\{(?P<body>[^}]*)\}', re.MULTILINE)
+STATEMENT = re.compile(r"\b(?P<key>primary|secondary|peer\s+address|address)\b\s*(?P<value>[0-9.]*)\s*;")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A failover peer as dhcpd.conf declares it."""
+
+    name: str
+    role: str
+    """`primary` or `secondary`."""
+    address: str
+    partner: str
+
+
+@dataclass(frozen=True)
+class Dhcpd:
+    """The dhcpd of this host that reads `conf` and writes `leases`."""
+
+    paths: Paths
+    conf: str
+    leases: str
+
+    def peers(self) -> dict[str, Peer]:
+        """Every peer that the configuration declares; none where there is no configuration."""
+        try:
+            text = self.paths.at(self.conf).read_text(errors="replace")
+        except FileNotFoundError:
+            return {}
+        return declared(text)
+
+    def state(self, name: str) -> FailoverState | None:
+        """What dhcpd last wrote about a peer; it may be of the time before a restart."""
+        return failover_states(self.paths.at(self.leases)).get(name)
+
+    def unsettled(self, name: str, role: str = "", partners: Collection[str] = ()) -> str:
+        """Why the pair isn't as it is to be, or "".
+
+        The lease file alone may speak of the partner before: the configuration must name one of `partners` (any, if
+        none is given) and there must be a connection to it.
+        """
+        peer = self.peers().get(name)
+        if peer is None or (role and peer.role != role) or (partners and peer.partner not in partners):
+            return f"dhcpd here doesn't serve {name} yet"
+        state = self.state(name)
+        if state is None:
+            return f"dhcpd here hasn't written a state of {name} yet"
+        if not state.is_settled:
+            return f"dhcpd here says {state} (its own state/its partner's)"
+        return "" if self.is_connected(peer.partner) else f"dhcpd here has no connection to {peer.partner} port {PORT}"
+
+    def serves_alone(self, name: str) -> bool:
+        """True once dhcpd has dropped the peer."""
+        return name not in self.peers() and self.state(name) is None
+
+    def is_connected(self, partner: str) -> bool:
+        """True if a connection of the failover protocol to `partner` stands."""
+        wanted = _hexadecimal(partner)
+        for local, remote, state in self._connections():
+            ports = {int(local.partition(":")[2], 16), int(remote.partition(":")[2], 16)}
+            if state == ESTABLISHED and remote.partition(":")[0] == wanted and PORT in ports:
+                return True
+        return False
+
+    def is_listening(self) -> bool:
+        """True if some dhcpd of this host waits for a failover partner."""
+        return any(
+            state == LISTENING and int(local.partition(":")[2], 16) == PORT for local, _, state in self._connections()
+        )
+
+    def _connections(self) -> list[tuple[str, str, str]]:
+        """Local address, remote address and state of every TCP socket of IPv4."""
+        lines = self.paths.at("/proc/net/tcp").read_text().splitlines()[1:]
+        return [(words[1], words[2], words[3]) for words in map(str.split, lines)]
+
+
+def declared(text: str) -> dict[str, Peer]:
+    """The failover peers of a dhcpd.conf."""
+    found = {}
+    for match in PEER.finditer(text):
+        statements = {" ".join(item["key"].split()): item["value"] for item in STATEMENT.finditer(match["body"])}
+        role = "primary" if "primary" in statements else "secondary"
+        peer = Peer(match["name"], role, statements.get("address", ""), statements.get("peer address", ""))
+        found[peer.name] = peer
+    return found
+
+
+def listens(addresses: Collection[str], timeout: float = 2.0) -> bool:
+    """True if a dhcpd waits for its failover partner at one of `addresses`."""
+    for address in addresses:
+        try:
+            with socket.create_connection((address, PORT), timeout=timeout):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def _hexadecimal(address: str) -> str:
+    """An IPv4 address as /proc/net/tcp writes it."""
+    return f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}"
