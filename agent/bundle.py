@@ -56,6 +56,8 @@ class HostSettings:
     """Packages that stay on the host when it is removed, since they hold data."""
     snap_channel: str = ""
     """Channel of the snap `maas`, which is installed from there and held; "" for none (maas-facts §1.1)."""
+    roles: tuple[str, ...] = ()
+    """What the stack file wants of this machine: `region`, `rack`, and others that only need packages."""
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,10 @@ class MaasApi:
         """The items of a list, as MAAS has them."""
         return _items(self._call("GET", path))
 
+    def read(self, path: str) -> list[dict[str, object]]:
+        """The items of a list, as MAAS has them."""
+        return _items(self._call("GET", path))
+
     def racks(self) -> list[Rack]:
         """All rack controllers."""
         return [_rack(item) for item in _items(self._call("GET", "rackcontrollers/"))]

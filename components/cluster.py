@@ -85,6 +85,7 @@ def _host(name: str, cluster: Cluster) -> Host:
             packages=tuple(sorted({package for role in roles for package in by_role[role]})),
             keep_packages=database if "database" in roles else (),
             files=tuple(files),
+            roles=tuple(roles),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
     )

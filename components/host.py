@@ -64,6 +64,8 @@ class HostArgs(Args):
     """Files that must be there before the packages are: package sources, guards of units."""
     snap_channel: str = ""
     """Where the snap `maas` is installed from; "" for none."""
+    roles: tuple[str, ...] = ()
+    """What the machine is for, which its agent refuses where it can't be."""
 
 
 class Host(pulumi.ComponentResource):
@@ -81,7 +83,7 @@ class Host(pulumi.ComponentResource):
         bundle = Bundle(
             host=name,
             component="host",
-            settings=HostSettings(args.keep_packages, args.snap_channel),
+            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles),
             packages=args.packages,
             files=args.files,
         )

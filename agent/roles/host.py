@@ -11,6 +11,7 @@ from agent import before, disk
 from agent.bundle import HostSettings
 from agent.errors import StepError
 from agent.machine import Machine, Work
+from agent.preflight import check_machine
 from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
 from agent.snaps import Snaps, bring_maas, differences_of_maas, refuse_mixture, refuse_other_version
@@ -45,6 +46,7 @@ class Host(Role):
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
+        check_machine(work, self.settings.roles, is_snap=bool(self.settings.snap_channel))
         refuse_mixture(work, self.settings.snap_channel)
         self._snaps.account()
         if self.settings.snap_channel:
