@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from agent import disk
 from agent.bundle import RegionSettings
+from agent.database_client import ask
 from agent.errors import StepError
 from agent.machine import Work
-from agent.sql import pgpass_field
 
 UPGRADE_TIMEOUT = 1800.0
 """Seconds for `maas-region dbupgrade`; 36–45 s were seen on an empty database."""
@@ -102,20 +100,8 @@ class Schema:
         return self._query("SELECT to_regclass('public.django_migrations') IS NOT NULL") == ["t"]
 
     def _query(self, sql: str) -> list[str]:
-        """Rows of a one-column query over TCP, as MAAS's role. The password is briefly in a file of root's alone."""
-        settings = self._settings
-        host, port = settings.database_host, str(settings.database_port)
-        fields = (host, port, settings.database, settings.role, self._work.secret("database_password"))
-        with tempfile.TemporaryDirectory(prefix="pgpass-", dir=self._work.paths.state) as folder:
-            passfile = Path(folder) / "pgpass"
-            disk.write_new(passfile, (":".join(map(pgpass_field, fields)) + "\n").encode(), 0, 0, 0o600)
-            flags = ("-X", "-q", "-At", "-w", "-v", "ON_ERROR_STOP=1")
-            done = self._work.commands.run(
-                *("psql", *flags, "-h", host, "-p", port, "-U", settings.role, "-d", settings.database),
-                stdin=sql + ";\n",
-                env={"PGPASSFILE": str(passfile), "PGCONNECT_TIMEOUT": "10"},
-                check=False,
-            )
+        """Rows of a one-column query."""
+        done = ask(self._work, self._settings, f"{sql};\n")
         if done.code != 0:
             raise StepError(f"database {self._database}: {done.complaint}")
         return done.stdout.split()

@@ -13,7 +13,7 @@ from config.finding import Finding, StackFileError
 from config.stack_file import Cluster, parse
 
 PASSWORD_KEY = "databasePassword"  # noqa: S105 - its name
-PASSWORD_FORM = re.compile(r"[!#-\[\]-~]+|[!#-\[\]-~][ !#-\[\]-~]*[!#-\[\]-~]")
+PASSWORD_FORM = re.compile(r"[ !#-\[\]-~]+")
 """Printable ASCII without quote and backslash, which would end or change the text in regiond.conf."""
 SET_PASSWORD = f"run `pulumi config set --secret {PASSWORD_KEY}`"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
+from agent import external_database
 from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, event_loops
@@ -46,6 +48,9 @@ class Region(Role):
         self.work.secret("database_password")
         self.work.secret("admin_password" if self.settings.leader else "api_key")
         self._tls.prepare()
+        external_database.check(self.work, self.settings)
+        if advice := advice_on_workers(self.settings.workers, os.cpu_count() or 1):
+            self.work.report.say(f"advice: {advice}")
 
     def before_units(self) -> None:
         """The leader brings the schema to the package's version; the others insist that it is there."""
@@ -161,12 +166,19 @@ class Region(Role):
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
-        """Event loops that aren't listed, TLS that isn't as wanted."""
+        """An external database out of reach, event loops that aren't listed, TLS that isn't as wanted."""
         settings = record.settings
         if not isinstance(settings, RegionSettings):
             return []
-        missing = missing_event_loops(machine, settings.workers)
-        return [*([missing] if missing else []), *tls_differences(machine, settings, OWN_URL)]
+        found = (external_database.unreachable(settings), missing_event_loops(machine, settings.workers))
+        return [*filter(None, found), *tls_differences(machine, settings, OWN_URL)]
+
+
+def advice_on_workers(workers: int, cpus: int) -> str:
+    """What speaks against so many workers on this host, or "" (maas-facts §2)."""
+    if workers <= cpus:
+        return ""
+    return f"{workers} workers share {cpus} CPU{'s' if cpus > 1 else ''}: MAAS's documentation advises one a CPU"
 
 
 def missing_event_loops(machine: Machine, workers: int) -> str:
