@@ -7,6 +7,7 @@ from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
 from agent.maas_api import Rack as MaasRack
 from agent.machine import Machine, Work
+from agent.preflight_maas import check_rack
 from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
 from agent.roles.region import MAAS_ID, SECRET_FORM, read_system_id
@@ -30,6 +31,7 @@ class Rack(Role):
         if not SECRET_FORM.fullmatch(self.work.secret("shared_secret")):
             raise StepError("the shared secret isn't 32 hexadecimal digits")
         self.work.secret("api_key")
+        check_rack(self.work, self.settings, self._api())
 
     def health(self) -> None:
         """MAAS says of this rack that rackd is running: connected to every event loop."""

@@ -13,6 +13,7 @@ from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, event_loop
 from agent.maas_tls import MaasTls
 from agent.maas_tls import differences as tls_differences
 from agent.machine import Machine, Work
+from agent.preflight_maas import check_region
 from agent.records import Record
 from agent.roles.base import Outputs, Role
 from agent.schema import UNIT, Schema
@@ -47,6 +48,7 @@ class Region(Role):
         """The secrets that this region needs must be in the bundle."""
         self.work.secret("database_password")
         self.work.secret("admin_password" if self.settings.leader else "api_key")
+        check_region(self.work, self.settings)
         self._tls.prepare()
         external_database.check(self.work, self.settings)
         if advice := advice_on_workers(self.settings.workers, os.cpu_count() or 1):

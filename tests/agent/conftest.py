@@ -176,6 +176,8 @@ def new_host(folder: Path) -> FakeHost:
     for name in ("etc/systemd/system", "run/systemd/system", "usr/sbin", "var/lib"):
         (root / name).mkdir(parents=True)
     (root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "proc/sys/kernel/hostname").write_text("h1\n")
     host = FakeHost(root, outside)
     host.program("systemctl", SYSTEMCTL.replace("@HOST@", str(outside)))
     host.program("journalctl", 'echo "log of $2"')

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -49,6 +50,8 @@ class FakeMaas:
         self.down = 0
         """Status for every answer while it isn't 0."""
         self.ignores_secondary = False
+        self.clock_ahead = 0.0
+        """Seconds by which its Date header is wrong."""
         self.on_vlan_change: Callable[[], None] = lambda: None
         """Called after each change of the VLAN: what the racks' dhcpd do about it."""
         self.nonces: set[str] = set()
@@ -86,6 +89,8 @@ class FakeMaas:
             return [self.subnet]
         if path == "rackcontrollers/":
             return list(self.racks.values())
+        if path == "regioncontrollers/":
+            return [{"system_id": region, "hostname": f"host-{region}"} for region in self.regions]
         if match := re.fullmatch(r"(rack|region)controllers/([^/]+)/", path):
             return self._delete(match[1], match[2])
         if path == "vlans/5001/":
@@ -178,6 +183,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The Date header."""
+        return super().date_time_string((timestamp or time.time()) + self.maas.clock_ahead)
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
