@@ -162,6 +162,7 @@ def _regions(
                 host=hosts[name],
                 address=_address(topology, name),
                 facts=VERSIONS[topology.maas.version],
+                maas_version=topology.maas.version,
                 workers=region.workers,
                 maas_url=balanced_url(_address(topology, topology.load_balancer.host)),
                 database=database,
@@ -199,6 +200,8 @@ def _racks(
                 api=api,
                 shared_secret=shared_secret,
                 after=racks.get(primary_of.get(name, "")),
+                packaging=topology.maas.packaging,
+                maas_version=topology.maas.version,
             ),
         )
     return racks

@@ -43,6 +43,8 @@ class RegionControllerArgs(Args):
     host: Host
     address: str
     facts: VersionFacts
+    maas_version: str
+    """`MAJOR.MINOR`."""
     workers: int
     maas_url: str
     """The balanced address, the same on every region: the one that started last writes it to the database (§2)."""
@@ -158,6 +160,7 @@ def _bundle(
         tls_port=args.tls_port,
         tls_certificate=tls,
         ca_certificate=ca,
+        maas_version=args.maas_version,
         external=needs is not None,
         min_postgres=needs.version if needs else 0,
         connections=needs.connections if needs else 0,
