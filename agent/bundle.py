@@ -18,6 +18,8 @@ import typing
 from dataclasses import dataclass, field
 
 MARKER = re.compile(r"<<secret:([a-z_]+)>>")
+INTERFACE = "<<host:interface>>"
+"""Stands in a file's text for the name of an interface, which only the host knows."""
 
 
 class BundleError(ValueError):
@@ -46,6 +48,9 @@ class File:
     effect: Effect = Effect.NOTHING
     units: tuple[str, ...] = ()
     """Units that feel `effect` when content, owner or mode of this file changes."""
+    felt: str = ""
+    """The part of the content that `units` go by; "" for all of it. Where our own last text had the same part, the
+    file is changed and they are told nothing; where the file was changed by others, they are told."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,16 @@ class IscDhcpSettings:
 
     peer: str
     """Name of the failover peer in dhcpd.conf."""
+    address: str
+    """This host's, by which its interface is found."""
+    partner: str
+    """Address of the other host."""
+    waits: bool
+    """True on the secondary, whose command ends only when both call the pair normal."""
+    clock_url: str = ""
+    """An address of MAAS, whose clock this host's is compared with: two minutes apart is too much for a pair."""
+    ca_certificate: str = ""
+    """PEM of the authority that https is verified by."""
 
 
 Settings = (
@@ -169,6 +184,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "rack": RackSettings,
     "haproxy": HaproxySettings,
     "dhcp": DhcpSettings,
+    "isc_dhcp": IscDhcpSettings,
 }
 
 

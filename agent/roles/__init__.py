@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from agent.bundle import DhcpSettings, HaproxySettings, HostSettings, PostgresSettings, RackSettings, RegionSettings
+from agent.bundle import (
+    DhcpSettings,
+    HaproxySettings,
+    HostSettings,
+    IscDhcpSettings,
+    PostgresSettings,
+    RackSettings,
+    RegionSettings,
+)
 from agent.errors import StepError
 from agent.machine import Work
 from agent.roles.base import Role
 from agent.roles.dhcp import Dhcp
 from agent.roles.haproxy import Haproxy
 from agent.roles.host import Host
+from agent.roles.isc_dhcp import IscDhcp
 from agent.roles.postgres import Postgres
 from agent.roles.rack import Rack
 from agent.roles.region import Region
@@ -20,6 +29,7 @@ ROLES: dict[str, type[Role]] = {
     "rack": Rack,
     "haproxy": Haproxy,
     "dhcp": Dhcp,
+    "isc_dhcp": IscDhcp,
 }
 
 
@@ -36,6 +46,8 @@ def make_role(work: Work) -> Role:
         return Rack(work, settings)
     if isinstance(settings, DhcpSettings):
         return Dhcp(work, settings)
+    if isinstance(settings, IscDhcpSettings):
+        return IscDhcp(work, settings)
     if isinstance(settings, RegionSettings):
         return Region(work, settings)
     raise StepError(f"no role for {type(settings).__name__}")
