@@ -3,10 +3,21 @@
 import re
 from http import HTTPStatus
 
-from . import api_controllers, api_describe, api_iprange, api_network, api_settings, api_subnet, oauth, processes
+from . import (
+    api_controllers,
+    api_describe,
+    api_iprange,
+    api_machines,
+    api_network,
+    api_settings,
+    api_subnet,
+    oauth,
+    processes,
+)
 from .api_resource import Action, Call, Resource
 from .db import Cursor
 from .pool import Pool
+from .power import Racks
 from .web import ApiError, Request, Response, refuse
 
 PREFIX = "/MAAS/api/2.0/"
@@ -18,10 +29,11 @@ RESOURCES: tuple[Resource, ...] = (
     *api_network.RESOURCES,
     *api_subnet.RESOURCES,
     *api_iprange.RESOURCES,
+    *api_machines.RESOURCES,
 )
 
 
-def answer(request: Request, pool: Pool) -> Response:
+def answer(request: Request, pool: Pool, racks: Racks) -> Response:
     """The response to any request. Raises psycopg2.Error when the database doesn't answer."""
     try:
         if request.path == RPC_PATH:
@@ -31,7 +43,7 @@ def answer(request: Request, pool: Pool) -> Response:
         resource, arguments = _resource(request.path)
         user = pool.transaction(lambda cur: oauth.authenticate(cur, request))
         action = _action(resource, request, user)
-        return pool.transaction(lambda cur: action.run(Call(cur, request, arguments, user)))
+        return pool.transaction(lambda cur: action.run(Call(cur, request, arguments, user, racks)))
     except ApiError as error:
         return error.response
 

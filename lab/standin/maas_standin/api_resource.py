@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from .db import Cursor
 from .oauth import User
+from .power import Racks
 from .web import Request, Response
 
 
@@ -20,6 +21,8 @@ class Call:
     arguments: dict[str, str]
     """The parts of the path."""
     user: User | None
+    racks: Racks
+    """Those that are connected to this process."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,12 @@ class Knobs:
     """From a rack's first DHCP configuration to its dhcpd's start."""
     dhcp_change_s: float = 0.3
     """From a later change to dhcpd's restart."""
+    power_wait_s: float = 8.0
+    """How long a region waits for a rack that was told to switch a machine."""
+    ipmi_timeout_s: float = 4.0
+    """How long a rack waits for a BMC."""
+    ipmipower: str = "/usr/sbin/ipmipower"
+    """FreeIPMI's client, blank-separated."""
     systemctl: str = field(default_factory=lambda: os.environ.get("MAAS_SYSTEMCTL", "sudo -n systemctl"))
     """The command, blank-separated, by which daemons control units; the snap's supervisor names its own."""
 

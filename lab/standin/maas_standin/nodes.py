@@ -8,8 +8,8 @@ from . import version
 from .db import Cursor, Row, one
 from .net import Interface
 
-RACK, REGION, BOTH = 2, 3, 4
-"""node_type of a rack, a region and a region+rack controller (maas-facts §5)."""
+MACHINE, RACK, REGION, BOTH = 0, 2, 3, 4
+"""node_type of a machine, a rack, a region and a region+rack controller (maas-facts §5)."""
 
 ID_ALPHABET = "abcdefghkmnpqrstwxyz34678"
 
@@ -62,7 +62,7 @@ def _register(
     if node is None:
         cur.execute(
             "INSERT INTO maasserver_node (system_id, hostname, domain, node_type) VALUES (%s, %s, %s, %s) RETURNING *",
-            (_system_id(cur), hostname, domain or "maas", role),
+            (unused_system_id(cur), hostname, domain or "maas", role),
         )
         node = one(cur)
     kind = role if node["node_type"] == role else BOTH
@@ -75,7 +75,7 @@ def _register(
     return str(node["system_id"])
 
 
-def _system_id(cur: Cursor) -> str:
+def unused_system_id(cur: Cursor) -> str:
     """Six characters no other node has: a deleted controller comes back under a new one (maas-facts §4.5)."""
     while True:
         candidate = "".join(secrets.choice(ID_ALPHABET) for _ in range(6))

@@ -10,6 +10,7 @@ from . import net, rack_regions, rpc
 from .knobs import Knobs
 from .paths import Paths, read_text, write_atomically
 from .rack_dhcp import Dhcpd
+from .rack_power import Power
 from .rack_regions import EventLoops
 
 log = logging.getLogger("provisioningserver.rpc.clusterservice")
@@ -29,6 +30,7 @@ class RackClient:
         self._knobs = knobs
         self._dhcpd = dhcpd
         self._wipe = wipe
+        self._power = Power(urls, knobs)
         self._peers: dict[str, rpc.Peer] = {}
         self._addresses: dict[str, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,6 +99,7 @@ class RackClient:
             "Ping": self._ping,
             "ConfigureDHCPv4": self._configure_dhcp,
             "DisableAndShutoffRackd": self._shut_off,
+            **self._power.handlers,
         }
         self._keep(peer.serve())
         try:

@@ -34,10 +34,11 @@ class RackSessions:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._peers: dict[str, set[rpc.Peer]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def listen(self, port: int) -> asyncio.AbstractServer:
         """Accept racks on the port. Raises OSError if it is taken."""
+        self._loop = asyncio.get_running_loop()
         return await asyncio.start_server(self._accept, sock=listening_socket(port), limit=rpc.LINE_LIMIT)
 
     def connected(self) -> list[str]:
@@ -52,6 +53,17 @@ class RackSessions:
                 return
             except (rpc.ConnectionLostError, rpc.RemoteError, TimeoutError) as error:
                 log.error("%s on rack controller %s failed: %s", command, rack, error)
+
+    def ask(self, rack: str, command: str, args: rpc.Arguments) -> rpc.Answer:
+        """The rack's answer, for a thread of the web application, within `power_wait_s`.
+
+        Raises rpc.ConnectionLostError, rpc.RemoteError or TimeoutError.
+        """
+        peer = next(iter(self._peers.get(rack, ())), None)
+        if peer is None or self._loop is None:
+            raise rpc.ConnectionLostError(command)
+        asked = peer.call_within(self._worker.host.knobs.power_wait_s, command, args)
+        return asyncio.run_coroutine_threadsafe(asked, self._loop).result()
 
     async def close(self) -> None:
         """Close all connections; the racks notice at once."""

@@ -50,8 +50,8 @@ class Worker:
         self._pool = Pool(
             host.config, host.application_name, keep=host.knobs.held(full=LIMIT, idle=idle_connections(index))
         )
-        self._web = webapp.Server(host.paths.webapp_socket(index), self._pool, host.config)
         self._racks = RackSessions(self)
+        self._web = webapp.Server(host.paths.webapp_socket(index), self._pool, self._racks)
         self._port: int | None = None
         self.process: int | None = None
         """Row id of this process, once it has registered."""

@@ -108,6 +108,13 @@ ALTER TABLE maasserver_node ADD FOREIGN KEY (managing_process_id)
     REFERENCES maasserver_regioncontrollerprocess ON DELETE SET NULL;
 """
 
+MACHINES = """
+CREATE TABLE maasserver_bmc (
+    id serial PRIMARY KEY, node_id integer NOT NULL UNIQUE REFERENCES maasserver_node ON DELETE CASCADE,
+    power_type text NOT NULL, power_parameters jsonb NOT NULL, power_state text NOT NULL DEFAULT 'unknown',
+    architecture text NOT NULL);
+"""
+
 MIGRATIONS = (
     Migration("contenttypes", "0001_initial", CONTENT_TYPES, weight=2),
     Migration("auth", "0001_initial", USERS, weight=2),
@@ -122,6 +129,7 @@ MIGRATIONS = (
     ),
     Migration("maasserver", "0004_controllers", CONTROLLERS, weight=2),
     Migration("maasserver", "0005_processes", PROCESSES, weight=2),
+    Migration("maasserver", "0006_machines", MACHINES),
 )
 
 VIEW = "maasserver_routable_pairs"

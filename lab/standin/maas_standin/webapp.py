@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg2
 
 from . import api
-from .config import RegionConfig
 from .pool import Pool
+from .power import Racks
 from .web import Request, Response
 
 log = logging.getLogger("maasserver.webapp")
@@ -23,11 +23,12 @@ INTERNAL_ERROR = Response.text("Internal Server Error", HTTPStatus.INTERNAL_SERV
 class Server:
     """Serves in threads until `stop`."""
 
-    def __init__(self, socket_path: Path, pool: Pool, config: RegionConfig) -> None:
+    def __init__(self, socket_path: Path, pool: Pool, racks: Racks) -> None:
         self._path = socket_path
         self._path.unlink(missing_ok=True)
         self._server = _UnixServer(str(socket_path), _Handler)
         self._server.pool = pool
+        self._server.racks = racks
         # nginx runs as another user and must be able to connect.
         socket_path.chmod(0o666)
 
@@ -46,6 +47,7 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 128
     pool: Pool
+    racks: Racks
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -61,7 +63,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         request = Request.parse(self.command, self.path, dict(self.headers.items()), self.rfile.read(length))
         try:
-            response = api.answer(request, self.server.pool)
+            response = api.answer(request, self.server.pool, self.server.racks)
         except psycopg2.Error as error:
             # With the database down, at once (maas-facts §0a, row 8).
             log.error("500 Internal Server Error @ %s: %s", self.path, str(error).strip())
