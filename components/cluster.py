@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 
 from agent.bundle import File
 from agent.packaging import DEB, PACKAGINGS
-from components import haproxy_frontend, postgres_primary, rack_controller
+from components import haproxy_frontend, isc_dhcp_pair, postgres_primary, rack_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
 from components.external_database import external_database
 from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
 from components.host import Host, HostArgs
+from components.isc_dhcp_pair import IscDhcpPair, IscDhcpPairArgs, Member
 from components.maas_tls import MaasTls, maas_tls
 from components.postgres_primary import Database, PostgresPrimary, PostgresPrimaryArgs
 from components.rack_controller import RackController, RackControllerArgs
@@ -22,6 +24,7 @@ from config.load import Stack
 from config.sizing import SUPERUSERS, max_connections
 from config.stack_file import Cluster
 from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
+from config.topology import IscDhcpPair as WantedIscDhcpPair
 from config.urls import balanced_url, region_url
 from config.versions import VERSIONS
 
@@ -55,6 +58,7 @@ def build(stack: Stack) -> Built:
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
     api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
     racks = _racks(topology, hosts, api, leader.shared_secret)
+    _isc_dhcp(topology, hosts, api)
     return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api))
 
 
@@ -71,6 +75,7 @@ def _host(name: str, cluster: Cluster) -> Host:
         "load balancer": haproxy_frontend.PACKAGES,
         "region": packaging.region_packages,
         "rack": packaging.rack_packages,
+        "DHCP": isc_dhcp_pair.PACKAGES,
     }
     files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles and packaging == DEB else []
     if topology.maas.repository:
@@ -219,12 +224,39 @@ def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dic
                 subnet=subnet,
                 range_start=str(pair.range.start),
                 range_end=str(pair.range.end),
+                enabled=pair.enabled,
+                packaging=topology.maas.packaging,
                 primary=racks[pair.primary],
                 secondary=racks[pair.secondary],
                 api=api,
             ),
         )
     return pairs
+
+
+def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api) -> None:
+    for pair in topology.dhcp:
+        if not isinstance(pair, WantedIscDhcpPair):
+            continue
+        IscDhcpPair(
+            f"isc-dhcp-{str(pair.subnet).replace('/', '-')}",
+            IscDhcpPairArgs(
+                subnet=str(pair.subnet),
+                range_start=str(pair.range.start),
+                range_end=str(pair.range.end),
+                routers=tuple(map(str, pair.routers)),
+                dns_servers=tuple(map(str, pair.dns_servers)),
+                next_server=str(pair.next_server or ""),
+                primary=_member(topology, hosts, pair.primary, pair.subnet),
+                secondary=_member(topology, hosts, pair.secondary, pair.subnet),
+                api=api,
+            ),
+        )
+
+
+def _member(topology: Topology, hosts: dict[str, Host], name: str, subnet: IPv4Network) -> Member:
+    address = next(address for address in topology.hosts[name].addresses if address in subnet)
+    return Member(host=hosts[name], address=str(address))
 
 
 def _maas_urls(topology: Topology) -> list[str]:

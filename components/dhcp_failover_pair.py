@@ -17,13 +17,21 @@ class DhcpFailoverPairArgs(Args):
     """CIDR."""
     range_start: str
     range_end: str
+    enabled: bool = True
+    """False: DHCP is off, the range stays."""
+    packaging: str = "deb"
+    """Key of `agent.packaging.PACKAGINGS`."""
     primary: RackController
     secondary: RackController
     api: Api
 
 
 class DhcpFailoverPair(pulumi.ComponentResource):
-    """A VLAN whose two DHCP servers both call the pair normal."""
+    """A VLAN whose two DHCP servers both call the pair normal.
+
+    The commands are named after racks. Where racks change, those that stay or come are told first; the command of one
+    that goes is deleted last and leaves alone what it finds in other hands.
+    """
 
     vlan: pulumi.Output[str]
     """MAAS's id of the VLAN."""
@@ -31,6 +39,8 @@ class DhcpFailoverPair(pulumi.ComponentResource):
     def __init__(self, name: str, args: DhcpFailoverPairArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         shown = {"subnet": args.subnet, "range": f"{args.range_start} to {args.range_end}"}
         shown |= {"primary": args.primary.host.name, "secondary": args.secondary.host.name}
+        if not args.enabled:
+            shown["enabled"] = "false"
         super().__init__("maas:index:DhcpFailoverPair", name, shown, opts)
         secrets = {"api_key": args.api.key}
         configured = args.primary.host.apply(
@@ -69,6 +79,8 @@ def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, conf
                 primary=given["primary"],
                 secondary=given["secondary"],
                 configures=configures,
+                enabled=args.enabled,
+                packaging=args.packaging,
                 ca_certificate=given["ca"],
             ),
         )
