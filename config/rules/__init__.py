@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from config.finding import Finding
-from config.rules import dhcp, hosts, software
+from config.rules import bmc, dhcp, hosts, software
 from config.topology import Topology
 
 Rule = Callable[[Topology], Iterator[Finding]]
@@ -25,6 +25,9 @@ RULES: tuple[Rule, ...] = (
     dhcp.dhcp_racks_are_in_the_subnet,
     dhcp.dhcp_ranges_fit,
     dhcp.dhcp_subnets_differ,
+    bmc.bmc_is_reached_by_two_racks,
+    bmc.bmc_racks_are_in_the_subnet,
+    bmc.bmc_subnets_differ,
 )
 
 
