@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
+from agent.controllers import mixed_versions
 from agent.errors import StepError
 from agent.maas_api import MaasApi, event_loops
 from config import stack_file
@@ -96,7 +98,7 @@ def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
     ]
     names = {rack.system_id: rack.name for rack in racks}
     dhcp = _dhcp(cluster, api, names)
-    problems = [*_region_problems(cluster, regions), *_rack_problems(cluster, racks), *_dhcp_problems(cluster, dhcp)]
+    problems = [*_version_problems(regions, racks), *_region_problems(cluster, regions), *_rack_problems(cluster, racks), *_dhcp_problems(cluster, dhcp)]
     return Status(api_url=outputs.api_url, regions=regions, racks=racks, dhcp=dhcp, problems=problems)
 
 
@@ -128,6 +130,13 @@ def _dhcp(cluster: Cluster, api: MaasApi, names: dict[str, str]) -> list[VlanSta
             )
         )
     return found
+
+
+def _version_problems(regions: Sequence[RegionStatus], racks: Sequence[RackStatus]) -> list[str]:
+    """Controllers of different versions, which MAAS takes and only shows a notice of (maas-facts §9)."""
+    versions = {**{region.name: region.version for region in regions}, **{rack.name: rack.version for rack in racks}}
+    mixed = mixed_versions(versions)
+    return [f"versions differ: {mixed}; finish the upgrade: racks first, then regions"] if mixed else []
 
 
 def _region_problems(cluster: Cluster, regions: list[RegionStatus]) -> list[str]:
