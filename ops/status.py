@@ -98,7 +98,12 @@ def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
     ]
     names = {rack.system_id: rack.name for rack in racks}
     dhcp = _dhcp(cluster, api, names)
-    problems = [*_version_problems(regions, racks), *_region_problems(cluster, regions), *_rack_problems(cluster, racks), *_dhcp_problems(cluster, dhcp)]
+    problems = [
+        *_version_problems(regions, racks),
+        *_region_problems(cluster, regions),
+        *_rack_problems(cluster, racks),
+        *_dhcp_problems(cluster, dhcp),
+    ]
     return Status(api_url=outputs.api_url, regions=regions, racks=racks, dhcp=dhcp, problems=problems)
 
 
