@@ -171,7 +171,15 @@ def _refusal(settings: RegionSettings, own: str, said: str) -> str:
             f"role {settings.role} may not connect: GRANT CONNECT ON DATABASE {database} TO {role}",
         ),
         (
-            "connection slots|too many (clients|connections)",
+            "too many connections for role",
+            f"role {settings.role} gets no connection: ALTER ROLE {role} CONNECTION LIMIT -1",
+        ),
+        (
+            "too many connections for database",
+            f"database {settings.database} gets no connection: ALTER DATABASE {database} CONNECTION LIMIT -1",
+        ),
+        (
+            "connection slots|too many clients",
             f"it has no connection left, and MAAS needs {settings.connections}: raise max_connections, then restart it",
         ),
     )
