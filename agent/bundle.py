@@ -87,8 +87,9 @@ class RegionSettings:
     role: str
     admin_username: str
     admin_email: str
-    peer_urls: tuple[str, ...]
-    """API URLs of the other regions, asked to forget this one when it is removed."""
+    api_urls: tuple[str, ...]
+    """Where the other regions are reached, asked to forget this one when it is removed: the balanced address alone,
+    so that a region that comes or goes is no change of the others."""
     packaging: str = "deb"
     """Key of `agent.packaging.PACKAGINGS`."""
     maas_version: str = "3.4"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from agent.bundle import RackSettings, RegionSettings
 from agent.controllers import Controller, controllers, mixed_versions, short_version
+from agent.database_client import ask
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, event_loops
 from agent.maas_http import trusting
@@ -29,6 +30,7 @@ HTTP_TIMEOUT = 5.0
 INTERFACES = "/sys/class/net"
 NO_MAC = "00:00:00:00:00:00"
 URL = re.compile(r"""https?://[^\s'",\]]+""")
+MAAS_URL = re.compile(r"^maas_url: (\S+)$", re.MULTILINE)
 LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -66,11 +68,12 @@ def check_rack(work: Work, settings: RackSettings, api: MaasApi) -> None:
 def check_region(work: Work, settings: RegionSettings) -> None:
     """The same of a region, among its peers. The first one has no key to ask with: only clocks are compared."""
     packaging, authority = PACKAGINGS[settings.packaging], settings.ca_certificate
+    decide(work.report, _maas_url(work, settings, packaging.regiond_conf))
     if settings.leader:
-        check_clock(work, settings.peer_urls, authority)
+        check_clock(work, settings.api_urls, authority)
         return
-    api = MaasApi(settings.peer_urls, work.secret("api_key"), authority)
-    check_joining(Joining(work, packaging, packaging.region_packages[0], api, settings.peer_urls, authority))
+    api = MaasApi(settings.api_urls, work.secret("api_key"), authority)
+    check_joining(Joining(work, packaging, packaging.region_packages[0], api, settings.api_urls, authority))
 
 
 def check_joining(joining: Joining) -> None:
@@ -162,6 +165,23 @@ def _one_maas(joining: Joining, answering: Sequence[str]) -> Iterator[Mistake]:
                 "they are two MAAS, and a rack that knows both joins now the one, now the other (maas-facts §9)",
                 "use hosts of one MAAS: no region of this stack may be on another's database",
             )
+
+
+def _maas_url(work: Work, settings: RegionSettings, path: str) -> Iterator[Mistake]:
+    """The region that starts last writes its `maas_url` for all (maas-facts §2); here all are given the same."""
+    conf = work.paths.at(path)
+    own = MAAS_URL.search(conf.read_text()) if work.record and conf.exists() else None
+    if own is None or all(own[0] not in file.content for file in work.bundle.files if file.path == path):
+        return
+    answer = ask(work, settings, "SELECT value #>> '{}' FROM maasserver_config WHERE name = 'maas_url';\n")
+    told = answer.stdout.strip()
+    if answer.code == 0 and told and told != own[1]:
+        yield Mistake(
+            f"MAAS's maas_url is {told}, all regions of this stack were given {own[1]}",
+            "the region that starts last decides for all (maas-facts §2)",
+            "look for a region on this database that isn't of this stack, or whose regiond.conf was changed by hand",
+            is_refused=False,
+        )
 
 
 def _twins(joining: Joining, known: Sequence[Controller]) -> Iterator[Mistake]:

@@ -53,7 +53,7 @@ def build(stack: Stack) -> Built:
     hosts = {name: _host(name, cluster) for name in topology.hosts}
     database = _database(stack, hosts, secrets)
     load_balancer = _load_balancer(topology, hosts)
-    regions = _regions(topology, hosts, secrets, database)
+    regions = _regions(topology, hosts, secrets, database, load_balancer)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
     api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
@@ -154,7 +154,11 @@ def _load_balancer(topology: Topology, hosts: dict[str, Host]) -> HaproxyFronten
 
 
 def _regions(
-    topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets, database: Database
+    topology: Topology,
+    hosts: dict[str, Host],
+    secrets: ClusterSecrets,
+    database: Database,
+    load_balancer: HaproxyFrontend,
 ) -> dict[str, RegionController]:
     """The leader, then each region after the one before it, so that a change rolls through them."""
     tls = _tls(topology, secrets)
@@ -169,14 +173,13 @@ def _regions(
                 facts=VERSIONS[topology.maas.version],
                 maas_version=topology.maas.version,
                 workers=region.workers,
-                maas_url=balanced_url(_address(topology, topology.load_balancer.host)),
+                load_balancer=load_balancer,
                 database=database,
                 admin_username=topology.maas.admin.username,
                 admin_email=topology.maas.admin.email,
                 admin_password=secrets.admin_password,
                 leader=before[0] if before else None,
                 after=before[-1] if before else None,
-                peers=tuple(_address(topology, peer) for peer in topology.regions if peer != name),
                 tls=tls,
                 ca_certificate=secrets.ca_certificate,
             ),

@@ -47,6 +47,8 @@ class HaproxyFrontend(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     """Address that operators use, e.g. `https://198.51.100.41/MAAS`; http where MAAS has no TLS."""
+    maas_url: pulumi.Output[str]
+    """What MAAS itself is told of it: http, whatever TLS there is (maas-facts §8)."""
 
     def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = _haproxy_cfg(args)
@@ -66,7 +68,8 @@ class HaproxyFrontend(pulumi.ComponentResource):
             secrets={},
         )
         self.url = applied.then(balanced_url(args.address, tls=bool(args.tls_port)))
-        self.register_outputs({"url": self.url})
+        self.maas_url = applied.then(balanced_url(args.address))
+        self.register_outputs({"url": self.url, "maas_url": self.maas_url})
 
 
 def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:

@@ -8,6 +8,7 @@ import pulumi
 
 from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
 from components.args import Args
+from components.haproxy_frontend import HaproxyFrontend
 from components.host import Host
 from components.maas_tls import MaasTls
 from components.postgres_primary import Database
@@ -46,8 +47,9 @@ class RegionControllerArgs(Args):
     maas_version: str
     """`MAJOR.MINOR`."""
     workers: int
-    maas_url: str
-    """The balanced address, the same on every region: the one that started last writes it to the database (§2)."""
+    load_balancer: HaproxyFrontend
+    """Its `maas_url` is that of every region, for the one that started last writes it to the database (§2). As it is
+    there before the regions, it goes after them, and each is forgotten through it."""
     database: Database
     admin_username: str
     admin_email: str
@@ -56,8 +58,6 @@ class RegionControllerArgs(Args):
     """The region that makes the schema, the administrator and the shared secret; None makes this one it."""
     after: RegionController | None
     """The region that must be serving before this one is touched."""
-    peers: tuple[str, ...]
-    """Addresses of the other regions."""
     tls: MaasTls | None
     """None for http alone."""
     ca_certificate: pulumi.Output[str]
@@ -80,7 +80,9 @@ class RegionController(pulumi.ComponentResource):
     """The administrator's key; secret."""
 
     def __init__(self, name: str, args: RegionControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        file = args.database.host.apply(lambda host: _regiond_conf(args, host))
+        file = pulumi.Output.all(database=args.database.host, maas_url=args.load_balancer.maas_url).apply(
+            lambda given: _regiond_conf(args, given["database"], given["maas_url"])
+        )
         shown: dict[str, object] = {
             REGIOND_CONF: file.apply(lambda made: made.content),
             "effects": file.apply(lambda made: {made.path: effect_of(made)}),
@@ -95,9 +97,16 @@ class RegionController(pulumi.ComponentResource):
                 host=args.database.host,
                 ca=args.ca_certificate,
                 certificate=args.tls.certificate.certificate if args.tls else "",
+                urls=pulumi.Output.all(args.load_balancer.url, args.load_balancer.maas_url),
             ).apply(
                 lambda given: _bundle(
-                    name, args, given["file"], database_host=given["host"], ca=given["ca"], tls=given["certificate"]
+                    name,
+                    args,
+                    given["file"],
+                    database_host=given["host"],
+                    ca=given["ca"],
+                    tls=given["certificate"],
+                    api_urls=tuple(dict.fromkeys(given["urls"])),
                 )
             ),
             parent=self,
@@ -125,7 +134,7 @@ def _role_secrets(args: RegionControllerArgs) -> dict[str, pulumi.Output[str]]:
     return {"admin_password": args.admin_password, **key}
 
 
-def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
+def _regiond_conf(args: RegionControllerArgs, database_host: str, maas_url: str) -> File:
     content = render(
         "regiond.conf",
         broadcast_address=args.address if args.facts.temporal else "",
@@ -134,7 +143,7 @@ def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
         database_password=secret_marker("database_password"),
         database_port=args.database.port,
         role=args.database.role,
-        maas_url=args.maas_url,
+        maas_url=maas_url,
         workers=args.workers,
     )
     units = args.facts.region_units
@@ -142,7 +151,14 @@ def _regiond_conf(args: RegionControllerArgs, database_host: str) -> File:
 
 
 def _bundle(
-    name: str, args: RegionControllerArgs, regiond_conf: File, *, database_host: str, ca: str, tls: str
+    name: str,
+    args: RegionControllerArgs,
+    regiond_conf: File,
+    *,
+    database_host: str,
+    ca: str,
+    tls: str,
+    api_urls: tuple[str, ...],
 ) -> Bundle:
     """`ca` and `tls` are the PEMs of the authority's and of the regions' certificate."""
     needs = args.database.needs
@@ -155,7 +171,7 @@ def _bundle(
         role=args.database.role,
         admin_username=args.admin_username,
         admin_email=args.admin_email,
-        peer_urls=tuple(region_url(address, args.tls_port) for address in args.peers),
+        api_urls=api_urls,
         address=args.address,
         tls_port=args.tls_port,
         tls_certificate=tls,

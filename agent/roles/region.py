@@ -102,11 +102,11 @@ class Region(Role):
         self.work.units.stop([UNIT, *units])
         if not system_id:
             return
-        if not (self.settings.peer_urls and key):
+        if not (self.settings.api_urls and key):
             self._tell_last("no other region is known" if key else "the database gives no API key")
             return
         self.work.report.step("let MAAS forget this region")
-        api = MaasApi(self.settings.peer_urls, key, self.settings.ca_certificate)
+        api = MaasApi(self.settings.api_urls, key, self.settings.ca_certificate)
         try:
             self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id))
         except NobodyAnswersError as error:

@@ -122,7 +122,7 @@ class Controller:
             role="maas",
             admin_username="admin",
             admin_email="admin@example.com",
-            peer_urls=(self.maas.url,),
+            api_urls=(self.maas.url,),
         )
         secrets = {"database_password": "db:pw\\1"} | ({"admin_password": "adminpw9"} if leader else {"api_key": KEY})
         file = File(
