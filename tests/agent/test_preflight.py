@@ -10,6 +10,7 @@ import pytest
 from agent.bundle import Bundle, Effect, File, HostSettings, RackSettings, RegionSettings, secret_marker
 from agent.controllers import mixed_versions, short_version
 from agent.preflight_maas import clock_offset
+from agent.records import Record, Records
 from agent.roles import rack
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
@@ -257,6 +258,31 @@ class TestRegion:
     def test_a_clock(self, local: Local, maas: FakeMaas, leader: bool) -> None:
         maas.clock_ahead = 400
         assert "behind that of" in refused(local, self.bundle(maas.url, leader=leader))
+
+    @pytest.mark.parametrize(
+        ("told", "warned"), [("http://198.51.100.41/MAAS", False), ("http://elsewhere/MAAS", True)]
+    )
+    def test_a_maas_url_that_another_region_wrote(
+        self,
+        machine: FakeHost,
+        local: Local,
+        maas: FakeMaas,
+        capfd: pytest.CaptureFixture[str],
+        told: str,
+        warned: bool,
+    ) -> None:
+        text = "maas_url: http://198.51.100.41/MAAS\nnum_workers: 1\n"
+        machine.write("/etc/maas/regiond.conf", text)
+        machine.program("psql", f"case $(cat) in *maas_url*) echo {told} ;; *) echo gone >&2; exit 2 ;; esac")
+        machine.unit("maas-regiond.service", "enabled inactive")
+        bundle = dataclasses.replace(self.bundle(maas.url, leader=True), files=(File("/etc/maas/regiond.conf", text),))
+        committed = Record("t1", "h1", "region-1", bundle.settings, (), (), (), {}, ())
+        local.paths.state.mkdir(exist_ok=True)
+        Records(local.paths).save(committed)
+        with pytest.raises(ToldError, match="gone"):
+            local.apply(bundle)
+        warning = f"warning: MAAS's maas_url is {told}, all regions of this stack were given http://198.51.100.41/MAAS"
+        assert (warning in capfd.readouterr().err) == warned
 
 
 class TestVersions:
