@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agent import bmc
 from agent.bundle import RackSettings
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
@@ -31,11 +32,13 @@ class Rack(Role):
         if not SECRET_FORM.fullmatch(self.work.secret("shared_secret")):
             raise StepError("the shared secret isn't 32 hexadecimal digits")
         self.work.secret("api_key")
+        bmc.check_addresses(self.work, self.settings.bmc_subnets)
         check_rack(self.work, self.settings, self._api())
 
     def health(self) -> None:
-        """MAAS says of this rack that rackd is running: connected to every event loop."""
+        """MAAS says of this rack that rackd is running: connected to every event loop; and sees it where BMCs are."""
         self.work.wait("a rack that MAAS calls running", HEALTH_DEADLINE, self._missing, unit=UNIT, log=LOG)
+        bmc.wait_until_seen(self.work, self.settings.bmc_subnets, self._api(), read_system_id(self.work))
 
     def _missing(self) -> str:
         system_id = read_system_id(self.work)
