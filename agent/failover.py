@@ -64,6 +64,15 @@ class Dhcpd:
             return f"dhcpd here says {state} (its own state/its partner's)"
         return "" if self.is_connected(peer.partner) else f"dhcpd here has no connection to {peer.partner} port {PORT}"
 
+    def told(self, name: str) -> str:
+        """`own state/partner's state`; the lease file's word alone, which outlives dhcpd, is called the last one."""
+        peer, state = self.peers().get(name), self.state(name)
+        if peer is None:
+            return "no failover peer"
+        if self.is_connected(peer.partner):
+            return str(state) if state else "unknown"
+        return f"no connection to {peer.partner}, last {state}" if state else f"no connection to {peer.partner}"
+
     def serves_alone(self, name: str) -> bool:
         """True once dhcpd has dropped the peer."""
         return name not in self.peers() and self.state(name) is None

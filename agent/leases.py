@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-LEASES = "/var/lib/maas/dhcp/dhcpd.leases"
 STATE = re.compile(
     r'^failover peer "(?P<peer>[^"]*)" state \{\s*'
     r"my state (?P<mine>[a-z-]+) at [^;]*;\s*"

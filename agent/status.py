@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from agent.leases import LEASES, failover_states
+from agent.bundle import DhcpSettings, IscDhcpSettings
 from agent.machine import Machine
 from agent.records import Record
+from agent.roles.dhcp import dhcpd_of as dhcpd_of_maas
+from agent.roles.isc_dhcp import dhcpd_of as dhcpd_of_isc
 
 
 def status(machine: Machine, records: list[Record]) -> dict[str, object]:
@@ -14,5 +16,16 @@ def status(machine: Machine, records: list[Record]) -> dict[str, object]:
     return {
         "components": {record.component: record.role for record in records},
         "units": {name: "active" if states[name].active else "inactive" for name in names},
-        "dhcp": {peer: str(state) for peer, state in failover_states(machine.paths.at(LEASES)).items()},
+        "dhcp": dict(found for record in records for found in _failover(machine, record)),
     }
+
+
+def _failover(machine: Machine, record: Record) -> list[tuple[str, str]]:
+    """The failover peer of a DHCP component and what its dhcpd says of it, now; none for other components."""
+    settings = record.settings
+    if isinstance(settings, DhcpSettings):
+        peer = record.facts.get("peer", "")
+        return [(peer, dhcpd_of_maas(machine.paths, settings).told(peer))] if settings.enabled else []
+    if isinstance(settings, IscDhcpSettings):
+        return [(settings.peer, dhcpd_of_isc(machine.paths).told(settings.peer))]
+    return []

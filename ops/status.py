@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +13,9 @@ from agent.maas_api import MaasApi, event_loops
 from config import stack_file
 from config.stack_file import Cluster
 from config.urls import region_url
+from ops import dhcp_status
+from ops.dhcp_status import SubnetStatus
 from ops.engine import EngineError
-from ops.hosts import NoAnswer, ask_all
 from ops.stack import Outputs, read_outputs
 
 
@@ -40,25 +39,13 @@ class RackStatus(BaseModel):
     """MAAS's word: `running` is connected to every event loop."""
 
 
-class VlanStatus(BaseModel):
-    """DHCP of one subnet's VLAN."""
-
-    subnet: str
-    vlan: int
-    dhcp_on: bool
-    primary: str
-    secondary: str
-    failover: dict[str, str]
-    """Rack → its dhcpd's `own state/partner's state`, or why it is not known."""
-
-
 class Status(BaseModel):
     """The cluster."""
 
     api_url: str
     regions: list[RegionStatus]
     racks: list[RackStatus]
-    dhcp: list[VlanStatus]
+    dhcp: list[SubnetStatus]
     problems: list[str]
     """What is not as the stack file wants it; empty when all is well."""
 
@@ -97,44 +84,14 @@ def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
         for rack in sorted(api.racks(), key=lambda rack: rack.hostname)
     ]
     names = {rack.system_id: rack.name for rack in racks}
-    dhcp = _dhcp(cluster, api, names)
+    dhcp = dhcp_status.read(cluster, api, names)
     problems = [
         *_version_problems(regions, racks),
         *_region_problems(cluster, regions),
         *_rack_problems(cluster, racks),
-        *_dhcp_problems(cluster, dhcp),
+        *dhcp_status.problems(cluster, dhcp),
     ]
     return Status(api_url=outputs.api_url, regions=regions, racks=racks, dhcp=dhcp, problems=problems)
-
-
-def _dhcp(cluster: Cluster, api: MaasApi, names: dict[str, str]) -> list[VlanStatus]:
-    members = sorted({name for pair in cluster.topology.dhcp for name in (pair.primary, pair.secondary)})
-    answers = asyncio.run(ask_all(cluster, members, "status"))
-    found = []
-    for pair in cluster.topology.dhcp:
-        subnet = api.subnet(str(pair.subnet))
-        if subnet is None:
-            continue
-        vlan = api.vlan(subnet.vlan)
-        failover = {}
-        for member in (pair.primary, pair.secondary):
-            answer = answers[member]
-            if isinstance(answer, NoAnswer):
-                failover[member] = answer.reason
-            else:
-                states = json.loads(answer.stdout or "{}").get("dhcp", {})
-                failover[member] = states.get(f"failover-vlan-{vlan.id}", "no failover peer")
-        found.append(
-            VlanStatus(
-                subnet=subnet.cidr,
-                vlan=vlan.id,
-                dhcp_on=vlan.dhcp_on,
-                primary=names.get(vlan.primary, vlan.primary),
-                secondary=names.get(vlan.secondary, vlan.secondary),
-                failover=failover,
-            )
-        )
-    return found
 
 
 def _version_problems(regions: Sequence[RegionStatus], racks: Sequence[RackStatus]) -> list[str]:
@@ -157,19 +114,4 @@ def _rack_problems(cluster: Cluster, racks: list[RackStatus]) -> list[str]:
     found = {rack.name: rack.rackd for rack in racks}
     problems = [f"{name}: MAAS knows no such rack" for name in cluster.topology.racks if name not in found]
     problems += [f"{name}: rackd is {state}" for name, state in found.items() if state != "running"]
-    return problems
-
-
-def _dhcp_problems(cluster: Cluster, dhcp: list[VlanStatus]) -> list[str]:
-    found = {vlan.subnet: vlan for vlan in dhcp}
-    problems = []
-    for pair in cluster.topology.dhcp:
-        vlan = found.get(str(pair.subnet))
-        if vlan is None:
-            problems.append(f"{pair.subnet}: MAAS knows no such subnet")
-        elif (vlan.dhcp_on, vlan.primary, vlan.secondary) != (True, pair.primary, pair.secondary):
-            problems.append(f"{pair.subnet}: not served by {pair.primary} and {pair.secondary}")
-        else:
-            unwell = {member: state for member, state in vlan.failover.items() if state != "normal/normal"}
-            problems += [f"{pair.subnet}: {member}: {state}" for member, state in unwell.items()]
     return problems

@@ -20,7 +20,8 @@ def show(status: Status, console: Console) -> None:
     for vlan in status.dhcp:
         racks = ", ".join(filter(None, (vlan.primary, vlan.secondary)))
         served = f"DHCP {'on' if vlan.dhcp_on else 'off'}: {racks or 'no rack'}"
-        table.add_row("VLAN", vlan.subnet, str(vlan.vlan), "", served)
+        kind, number = ("VLAN", str(vlan.vlan)) if vlan.mode == "maas" else ("subnet", "")
+        table.add_row(kind, vlan.subnet, number, "", served)
         for member, state in vlan.failover.items():
             table.add_row("", f"dhcpd on {member}", "", "", state)
     console.print(table)
