@@ -23,6 +23,7 @@ PACKAGES = (
     "chrony",
     "haproxy",
     "ipmitool",
+    "isc-dhcp-client",
     "isc-dhcp-server",
     "keepalived",
     "nginx-core",
