@@ -142,6 +142,7 @@ def _file_record(paths: Paths, bundle: Bundle, path: str, change: Change | None,
         effect=file.effect,
         units=file.units,
         original=original,
+        felt=file.felt,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import disk
 from agent.bundle import Bundle, Effect, File, fill_markers
@@ -46,10 +46,25 @@ def wanted(file: File, secrets: dict[str, str]) -> Change:
 
 def to_apply(paths: Paths, bundle: Bundle, record: Record | None) -> list[Change]:
     """Files of the bundle that differ on disk, then files of the last record that the bundle no longer has."""
-    changes = [wanted(file, bundle.secrets) for file in bundle.files]
-    changes = [change for change in changes if not is_in_place(paths, change)]
+    changes = []
+    for file in bundle.files:
+        change = wanted(file, bundle.secrets)
+        if not is_in_place(paths, change):
+            is_silent = _is_same_for_units(paths, file, record)
+            changes.append(replace(change, effect=Effect.NOTHING) if is_silent else change)
     stay = {file.path for file in bundle.files}
     return changes + [undo_of(file) for file in (record.files if record else ()) if file.path not in stay]
+
+
+def _is_same_for_units(paths: Paths, file: File, record: Record | None) -> bool:
+    """True if the file is as we left it and what its units go by in it stays."""
+    last = record.file(file.path) if record else None
+    if last is None or not file.felt or last.felt != file.felt:
+        return False
+    try:
+        return disk.sha256(paths.at(file.path).read_bytes()) == last.sha256
+    except FileNotFoundError:
+        return False
 
 
 def to_remove(paths: Paths, record: Record) -> list[Change]:

@@ -33,6 +33,8 @@ class FileRecord:
     units: tuple[str, ...]
     original: str
     """Name in the folder of originals of the file that was there before; empty if there was none."""
+    felt: str = ""
+    """As in the bundle."""
 
 
 @dataclass(frozen=True)

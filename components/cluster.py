@@ -210,6 +210,7 @@ def _racks(
                 after=racks.get(primary_of.get(name, "")),
                 packaging=topology.maas.packaging,
                 maas_version=topology.maas.version,
+                bmc_subnets=tuple(str(bmc.subnet) for bmc in topology.bmc if name in bmc.racks),
             ),
         )
     return racks

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 
 from agent.bundle import Bundle, Effect, File, RackSettings, secret_marker
+from agent.packaging import DEB, PACKAGINGS, snap_unit
 from components.args import Args
 from components.host import Host
 from components.region_controller import Api
 from components.render import effect_of, render
 
-PACKAGES = ("maas-rack-controller",)
-
 UNIT = "maas-rackd.service"
-
-RACKD_CONF = "/etc/maas/rackd.conf"
-
-SECRET = "/var/lib/maas/secret"  # noqa: S105  a path
-
-STATE_DIRS = ("/etc/maas", "/var/lib/maas", "/var/log/maas")
 
 STARTS_ONLY_WITH_SECRET = File(
     f"/etc/systemd/system/{UNIT}.d/maas-ha.conf",
     f"# Written by maas-ha: without its secret rackd waits, and after five minutes runs without services.\n"
-    f"[Unit]\nConditionPathExists={SECRET}\n",
+    f"[Unit]\nConditionPathExists={DEB.secret}\n",
 )
-"""Belongs on the host before the package, which starts rackd at once (maas-facts §0a row 3, §10)."""
+"""Belongs on the host before the package, which starts rackd at once (maas-facts §0a row 3, §10).
+
+The snap needs no such guard: nothing of it runs before its `init`."""
 
 
 class RackControllerArgs(Args):
@@ -37,6 +34,12 @@ class RackControllerArgs(Args):
     shared_secret: pulumi.Output[str]
     after: RackController | None
     """The rack that must be serving before this one is touched: the other half of a DHCP pair."""
+    packaging: str = "deb"
+    """Key of `agent.packaging.PACKAGINGS`."""
+    maas_version: str = "3.4"
+    """`MAJOR.MINOR`."""
+    bmc_subnets: tuple[str, ...] = ()
+    """CIDRs of the BMC networks that this rack is to reach."""
 
 
 class RackController(pulumi.ComponentResource):
@@ -46,10 +49,12 @@ class RackController(pulumi.ComponentResource):
     """As MAAS has it now: a rack that was deleted and comes back has another (maas-facts §4.5)."""
 
     def __init__(self, name: str, args: RackControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        rackd_conf = args.api.maas_urls.apply(lambda urls: render("rackd.conf", urls=urls))
+        rackd_conf = args.api.maas_urls.apply(lambda urls: _rackd_conf(args, urls))
+        packaging = PACKAGINGS[args.packaging]
         shown = {
-            RACKD_CONF: rackd_conf,
-            "effects": rackd_conf.apply(lambda text: {file.path: effect_of(file) for file in _files(text)}),
+            packaging.rackd_conf: rackd_conf.apply(lambda file: file.content),
+            "effects": rackd_conf.apply(lambda file: {one.path: effect_of(one) for one in _files(args, file)}),
+            "felt": rackd_conf.apply(lambda file: {file.path: file.felt}),
         }
         super().__init__("maas:index:RackController", name, shown, opts)
         self.host = args.host
@@ -59,11 +64,17 @@ class RackController(pulumi.ComponentResource):
                 lambda given: Bundle(
                     host=args.host.name,
                     component=name,
-                    settings=RackSettings(api_urls=tuple(given["urls"]), ca_certificate=given["ca"]),
-                    packages=PACKAGES,
-                    files=_files(given["rackd_conf"]),
-                    units=(UNIT,),
-                    state_dirs=STATE_DIRS,
+                    settings=RackSettings(
+                        api_urls=tuple(given["urls"]),
+                        packaging=args.packaging,
+                        maas_version=args.maas_version,
+                        ca_certificate=given["ca"],
+                        bmc_subnets=args.bmc_subnets,
+                    ),
+                    packages=packaging.rack_packages,
+                    files=_files(args, given["rackd_conf"]),
+                    units=(_unit(args),),
+                    state_dirs=packaging.state_dirs,
                 )
             ),
             parent=self,
@@ -74,9 +85,33 @@ class RackController(pulumi.ComponentResource):
         self.register_outputs({"system_id": self.system_id})
 
 
-def _files(rackd_conf: str) -> tuple[File, ...]:
+def _rackd_conf(args: RackControllerArgs, urls: Sequence[str]) -> File:
+    """Only the first URL is felt: from the others rackd learns nothing that a running rack doesn't know already.
+
+    It joins a new region and leaves an old one by itself within seconds (maas-facts §0a row 4)."""
+    packaging = PACKAGINGS[args.packaging]
+    return File(
+        packaging.rackd_conf,
+        render("rackd.conf", urls=urls),
+        "root",
+        packaging.owner,
+        0o640,
+        effect=Effect.RESTART,
+        units=(_unit(args),),
+        felt=urls[0],
+    )
+
+
+def _files(args: RackControllerArgs, rackd_conf: File) -> tuple[File, ...]:
+    packaging = PACKAGINGS[args.packaging]
+    secret = secret_marker("shared_secret")
     restart = Effect.RESTART
     return (
-        File(RACKD_CONF, rackd_conf, "root", "maas", 0o640, effect=restart, units=(UNIT,)),
-        File(SECRET, secret_marker("shared_secret"), "maas", "maas", 0o640, effect=restart, units=(UNIT,)),
+        rackd_conf,
+        File(packaging.secret, secret, packaging.owner, packaging.owner, 0o640, effect=restart, units=(_unit(args),)),
     )
+
+
+def _unit(args: RackControllerArgs) -> str:
+    """What runs rackd: a unit of its own, or the one of all the snap."""
+    return UNIT if args.packaging == DEB.name else snap_unit(args.maas_version)

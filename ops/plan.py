@@ -18,7 +18,7 @@ COMMAND = "command:remote:Command"
 COMPONENT = "maas:index:"
 HOST = f"{COMPONENT}Host"
 
-EFFECTS, PACKAGES = "effects", "packages"
+EFFECTS, PACKAGES, FELT = "effects", "packages", "felt"
 """Inputs of a component beside its files and settings (components/render.py)."""
 
 Operation = Literal["create", "update", "delete", "replace"]
@@ -171,6 +171,8 @@ def _component(transaction: _Transaction) -> ComponentPlan:
     elif transaction.operation == "delete":
         new = {}
     effects = {**_mapping(old.get(EFFECTS)), **_mapping(new.get(EFFECTS))}
+    felt_before, felt_after = _mapping(old.get(FELT)), _mapping(new.get(FELT))
+    effects |= {path: "nothing" for path, part in felt_after.items() if felt_before.get(path) == part}
     files = [
         FileChange(path=path, diff=_diff(path, old.get(path), new.get(path)), effect=str(effects.get(path, "nothing")))
         for path in dict.fromkeys((*old, *new))
@@ -203,7 +205,7 @@ def _diff(path: str, old: object, new: object) -> str:
 
 def _settings(old: dict[str, object], new: dict[str, object]) -> Iterator[str]:
     for name in dict.fromkeys((*old, *new)):
-        is_setting = not name.startswith("/") and name not in (EFFECTS, PACKAGES)
+        is_setting = not name.startswith("/") and name not in (EFFECTS, PACKAGES, FELT)
         if is_setting and old.get(name) != new.get(name):
             yield f"{name}: {old.get(name)} → {new.get(name)}"
 
