@@ -1,4 +1,4 @@
-"""Mistakes that MAAS wouldn't notice, made for real: refused with the reason, on that host alone, before it is touched."""
+"""Mistakes that MAAS wouldn't notice, made for real: refused with the reason, before anything is touched."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_host_that_maas_would_take_for_another(deployed: Deployment) -> None:
         seen = Status.model_validate_json(maas_ha(deployed, "status", STACK, "--json").stdout)
     finally:
         script(lab, "rack2", "ip link delete twin0")
-        sql(lab, f"update maasserver_node set version = '{version}' where hostname = 'region1'")
+        sql(lab, f"update maasserver_node set version = '{version}' where hostname = 'region1'")  # noqa: S608
     for text in (" ".join(first.split()), output):
         assert f"rack2: compare this host with MAAS: the MAC {mac} here is rack1's too" in text
         assert "MAAS would run in different versions: 3.4.10 on rack1, rack2; 3.5.0 on region1" in text
