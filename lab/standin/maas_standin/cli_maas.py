@@ -1,4 +1,4 @@
-"""`maas`: profiles, the API's operations, and the region's `createadmin` and `apikey` (maas-facts §1.5)."""
+"""`maas`: profiles, the API's operations, and of the region `createadmin`, `apikey`, `config-tls` (maas-facts §1.5)."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cli_api, cli_users, version
+from . import cli_api, cli_tls, cli_users, version
 from .cli_process import CommandError, reported, run_as_root
 from .cli_profiles import FILE_NAME, Profile, Profiles
 from .paths import Paths
@@ -45,6 +45,8 @@ def run(
             return as_root(lambda: cli_users.createadmin(options, paths.regiond_conf))
         case "apikey":
             return as_root(lambda: cli_users.apikey(options, paths.regiond_conf))
+        case "config-tls":
+            return as_root(lambda: cli_tls.config_tls(options, paths.regiond_conf))
         case _:
             return call(options, profiles)
 
@@ -151,6 +153,7 @@ def _parser(profile: Profile | None) -> argparse.ArgumentParser:
     commands.add_parser("list", help="List the profiles.")
     cli_users.add_createadmin_options(commands.add_parser("createadmin", help="Create an administrator."))
     cli_users.add_apikey_options(commands.add_parser("apikey", help="Print or make a user's API keys."))
+    cli_tls.add_options(commands.add_parser("config-tls", help="Configure TLS of the regions."))
     # On a deb this only makes an administrator: there are no run modes (maas-facts §1.2).
     cli_users.add_createadmin_options(commands.add_parser("init", help="Create an administrator."), "admin-")
     if profile is not None:

@@ -17,15 +17,13 @@ from types import FrameType
 import psycopg2
 import psycopg2.extensions
 
-from . import daemon_log, db, net, nodes, processes, region, services
+from . import daemon_log, db, net, nodes, processes, region, region_http, services
 from .db import Cursor
 from .paths import Paths
 from .pool import LIMIT, Pool
 from .region import Host, StartError
 
 log = logging.getLogger("maasserver.regiond")
-
-MASTER_CHANNEL = "sys_master"
 
 
 class Master:
@@ -48,7 +46,8 @@ class Master:
             return 0
         host, system_id = started
         pool = Pool(host.config, host.application_name, keep=LIMIT)
-        threading.Thread(target=services.start_region_units, args=(host,), daemon=True).start()
+        front_is_new = self._configure_front(host, pool)
+        threading.Thread(target=self._start_companions, args=(host, front_is_new), daemon=True).start()
         self._sleep(host.knobs.region_start_s)
         self._supervise(host, system_id, pool)
         self._stop_workers(host)
@@ -76,20 +75,38 @@ class Master:
                 self._sleep(1.0)
         return None
 
+    def _start_companions(self, host: Host, front_is_new: bool) -> None:
+        services.start_region_units(host)
+        if front_is_new:
+            services.reload_front(host)
+
+    def _configure_front(self, host: Host, pool: Pool) -> bool:
+        """Write nginx's configuration as the database has it; whether that is something new."""
+        try:
+            return region_http.configure(host.paths, pool.transaction(region_http.read))
+        except psycopg2.Error as error:
+            log.error("Database: %s", str(error).strip())
+            return False
+
     def _supervise(self, host: Host, system_id: str, pool: Pool) -> None:
         listener: psycopg2.extensions.connection | None = None
-        due = 0.0
+        due, told = 0.0, False
         while not self._stopping:
             self._spawn_missing(host)
             try:
                 if listener is None or listener.closed:
-                    listener = host.listener(MASTER_CHANNEL)
+                    listener = host.listener(region_http.CHANNEL)
                     pool.fill()
+                    told = True  # or it was, while nobody listened
                 if time.monotonic() >= due:
                     due = time.monotonic() + host.knobs.process_refresh_s
                     self._housekeeping(host, system_id, pool)
                 with db.cursor(listener) as cur:
                     cur.execute("SELECT 1")
+                if (told or listener.notifies) and self._configure_front(host, pool):
+                    services.reload_front(host)
+                told = False
+                listener.notifies.clear()
             except psycopg2.Error as error:
                 log.error("Database: %s", str(error).strip())
                 due = 0.0

@@ -4,7 +4,7 @@ import logging
 import subprocess
 from collections.abc import Sequence
 
-from . import version
+from . import region_http, version
 from .knobs import Knobs
 from .region import Host
 
@@ -27,6 +27,11 @@ def start_region_units(host: Host) -> None:
     """Start them; one that can't be started is logged and left."""
     for unit in region_units():
         systemctl(host.knobs, "start", unit)
+
+
+def reload_front(host: Host) -> None:
+    """Have nginx read its configuration again: reloaded, but in the snap restarted (maas-facts §8)."""
+    systemctl(host.knobs, "restart" if host.paths.snap else "reload", region_http.UNIT)
 
 
 def systemctl(knobs: Knobs, *args: str) -> bool:

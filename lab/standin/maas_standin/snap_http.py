@@ -1,4 +1,4 @@
-"""nginx's configuration inside the snap: the packages' own texts with the snap's paths (maas-facts §8)."""
+"""nginx's packaged configuration, in the snap with the snap's paths (maas-facts §8)."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,6 @@ TEMPLATES = "usr/share/maas/http"
 
 def render(paths: Paths, mode: str) -> None:
     """The files for a mode: `nginx.conf`, and one for each role."""
-    source = Path(os.environ.get("SNAP", "/snap/maas/current")) / TEMPLATES
     folder = paths.state / "http"
     for wanted in (folder / "tmp", folder / "run", paths.logs):
         wanted.mkdir(parents=True, exist_ok=True)
@@ -19,10 +18,20 @@ def render(paths: Paths, mode: str) -> None:
         stale.unlink()
     names = ["nginx.conf", *(f"{role}d.nginx.conf" for role in mode.split("+") if role in ("region", "rack"))]
     for name in names:
-        text = (source / name).read_text(encoding="utf-8")
-        for of_deb, of_snap in _places(paths).items():
-            text = text.replace(of_deb, of_snap)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_text(text(paths, name), encoding="utf-8")
+
+
+def source(paths: Paths) -> Path:
+    """The folder with the packaged texts."""
+    return (Path(os.environ.get("SNAP", "/snap/maas/current")) if paths.snap else paths.root) / TEMPLATES
+
+
+def text(paths: Paths, name: str) -> str:
+    """The packaged text of that name, with the places where this installation has its files."""
+    packaged = (source(paths) / name).read_text(encoding="utf-8")
+    for of_deb, of_snap in _places(paths).items() if paths.snap else ():
+        packaged = packaged.replace(of_deb, of_snap)
+    return packaged
 
 
 def _places(paths: Paths) -> dict[str, str]:
