@@ -56,6 +56,8 @@ class RackController(pulumi.ComponentResource):
             "effects": rackd_conf.apply(lambda file: {one.path: effect_of(one) for one in _files(args, file)}),
             "felt": rackd_conf.apply(lambda file: {file.path: file.felt}),
         }
+        if args.bmc_subnets:
+            shown["bmc_subnets"] = pulumi.Output.from_input(list(args.bmc_subnets))
         super().__init__("maas:index:RackController", name, shown, opts)
         self.host = args.host
         applied = args.host.apply(
