@@ -12,12 +12,11 @@ from agent.bundle import RegionSettings, read_typed
 from agent.database_client import CONNECT_SECONDS, FLAGS, ask
 from agent.errors import StepError
 from agent.machine import Work
+from agent.packaging import RELEASES
 from agent.sql import identifier, literal
 
 ANYWHERE = "postgres"
 """Database that is asked where MAAS's own isn't there."""
-
-OWNER_REQUIRED_SINCE = (3, 5)
 
 SECOND = "second session "
 """Before the backend's process id in the answer of a session that runs beside the first."""
@@ -217,7 +216,7 @@ def _lacks(settings: RegionSettings, server: Server) -> list[str]:
 
 
 def _needs_owner(settings: RegionSettings) -> bool:
-    return tuple(map(int, settings.maas_version.split("."))) >= OWNER_REQUIRED_SINCE
+    return RELEASES[settings.maas_version].must_own_database
 
 
 def _too_few(settings: RegionSettings, server: Server) -> str:

@@ -91,9 +91,15 @@ class Release:
     """The one unit that all of the snap runs in (maas-facts §1.1)."""
     log_folders: dict[str, str]
     """Packaging → folder of `regiond.log` and `rackd.log`; without one they log to the journal (maas-facts §10)."""
+    must_own_database: bool = True
+    """MAAS's role must be the database's owner (maas-facts §7)."""
 
 
-_SUPERVISOR = Release("snap.maas.supervisor.service", {"deb": "/var/log/maas", "snap": "/var/snap/maas/common/log"})
+_SUPERVISOR = Release(
+    "snap.maas.supervisor.service",
+    {"deb": "/var/log/maas", "snap": "/var/snap/maas/common/log"},
+    must_own_database=False,
+)
 _PEBBLE = Release("snap.maas.pebble.service", {})
 
 RELEASES = {"3.4": _SUPERVISOR, "3.5": _PEBBLE, "3.6": _PEBBLE, "3.7": _PEBBLE}

@@ -40,7 +40,7 @@ def test_later_versions_only_add() -> None:
 
 def test_no_code_asks_for_a_version_by_its_number() -> None:
     """Only the two tables and the type name versions; defaults of settings are no questions."""
-    asking = re.compile(r"""(?:[=!<>]=|[<>]|\bin|case)\s*[("'\[{]+3\.[4-9]["']""")
+    asking = re.compile(r"""(?:[=!<>]=|[<>]|\bin|case)\s*[("'\[{]+3\.[4-9]["']|\(3, [4-9]\)""")
     for room in ("agent", "components", "config", "ops"):
         for path in (PROJECT / room).rglob("*.py"):
             found = [line for line in path.read_text(encoding="utf-8").splitlines() if asking.search(line)]
