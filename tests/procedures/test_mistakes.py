@@ -85,7 +85,7 @@ def test_a_machine_that_is_no_rack(deployed: Deployment) -> None:
         dpkg-deb --build /tmp/rival /tmp/rival.deb && dpkg -i /tmp/rival.deb
         printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/run/systemd/system/libvirtd.service
         systemctl daemon-reload && systemctl start libvirtd.service
-        echo clone >/proc/sys/kernel/hostname
+        hostname clone
         """,
     )
     try:
@@ -97,7 +97,7 @@ def test_a_machine_that_is_no_rack(deployed: Deployment) -> None:
             """
             dpkg --purge ntpsec; rm -r /tmp/rival /tmp/rival.deb
             systemctl stop libvirtd.service; rm /run/systemd/system/libvirtd.service; systemctl daemon-reload
-            echo rack2 >/proc/sys/kernel/hostname
+            hostname rack2
             """,
         )
     assert "rack2: prepare: this machine calls itself clone, the stack file calls it rack2" in output
