@@ -51,8 +51,12 @@ class RackDhcpd:
 
     def connect(self, partner: str) -> None:
         """A connection of the failover protocol to `partner`, "" for none."""
-        line = f"   0: 0200007F:0287 {_hex(partner)}:B0F2 01 00000000:00000000\n" if partner else ""
-        self.machine.write(CONNECTIONS, HEAD + line)
+        self.machine.write(CONNECTIONS, HEAD + (connection(partner) if partner else ""))
+
+
+def connection(partner: str) -> str:
+    """The line of /proc/net/tcp for a connection from `partner`."""
+    return f"   0: 0200007F:0287 {_hex(partner)}:B0F2 01 00000000:00000000\n"
 
 
 def conf(role: str, address: str, partner: str) -> str:
