@@ -15,8 +15,9 @@ from pathlib import Path
 from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.maas_http import MOVED, read_json, trusting
-from agent.machine import Machine, Work
+from agent.machine import Work
 from agent.packaging import PACKAGINGS
+from agent.paths import Paths
 
 KEY_SECRET = "tls_key"  # noqa: S105 - a name
 COMMAND_TIMEOUT = 120.0
@@ -134,11 +135,11 @@ def missing(settings: RegionSettings, own_url: str) -> str:
     return "" if same else f"{settings.address}:{port} serves another certificate than the stack's"
 
 
-def differences(machine: Machine, settings: RegionSettings, own_url: str) -> list[str]:
+def differences(paths: Paths, settings: RegionSettings, own_url: str) -> list[str]:
     """What `verify` says of TLS, and of a key that was left behind."""
     found = [missing(settings, own_url)]
     folder = PACKAGINGS[settings.packaging].handover
-    if machine.paths.at(folder).exists():
+    if paths.at(folder).exists():
         found.append(f"{folder} is left of an interrupted run and may hold MAAS's TLS key")
     return [text for text in found if text]
 
