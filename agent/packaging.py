@@ -54,7 +54,7 @@ DEB = Packaging(
     dhcp="/var/lib/maas/dhcp",
     region_packages=("maas-region-api", "postgresql-client"),  # not maas-region-controller: it brings a PostgreSQL
     rack_packages=("maas-rack-controller",),
-    region_cli="/usr/sbin/maas-region",
+    region_cli="maas-region",
     client="maas",
     handover="/var/lib/maas-ha/handover",
     state_dirs=("/etc/maas", "/var/lib/maas", "/var/log/maas"),
@@ -91,6 +91,8 @@ class Release:
     """The one unit that all of the snap runs in (maas-facts §1.1)."""
     log_folders: dict[str, str]
     """Packaging → folder of `regiond.log` and `rackd.log`; without one they log to the journal (maas-facts §10)."""
+    region_services: tuple[str, ...] = ()
+    """Units by deb that serve the region and hold database sessions beside regiond, which starts them (§10)."""
     must_own_database: bool = True
     """MAAS's role must be the database's owner (maas-facts §7)."""
 
@@ -100,15 +102,34 @@ _SUPERVISOR = Release(
     {"deb": "/var/log/maas", "snap": "/var/snap/maas/common/log"},
     must_own_database=False,
 )
-_PEBBLE = Release("snap.maas.pebble.service", {})
+_PEBBLE = Release(
+    "snap.maas.pebble.service",
+    {},
+    region_services=("maas-temporal-worker.service", "maas-apiserver.service", "maas-temporal.service"),
+)
 
 RELEASES = {"3.4": _SUPERVISOR, "3.5": _PEBBLE, "3.6": _PEBBLE, "3.7": _PEBBLE}
 """By `MAJOR.MINOR`."""
 
 
+BOOT_UNITS = (
+    "named.service",
+    "chrony.service",
+    "maas-http.service",
+    "maas-proxy.service",
+    "maas-syslog.service",
+)
+"""Units by deb that regiond starts but nobody enables (maas-facts §0a row 10); a rack uses some of them too."""
+
+
 def snap_unit(version: str) -> str:
     """The one unit that all of MAAS runs in (maas-facts §1.1)."""
     return RELEASES[version].snap_unit
+
+
+def region_unit(packaging: str, version: str) -> str:
+    """The unit in which regiond runs (maas-facts §1.1, §10)."""
+    return snap_unit(version) if packaging == SNAP.name else "maas-regiond.service"
 
 
 def region_log(packaging: str, version: str) -> str:

@@ -42,6 +42,12 @@ class Paths:
         return self.state / "originals"
 
     @property
+    def api_key(self) -> Path:
+        """The administrator's API key, on the first region alone: it tells MAAS to forget it once PostgreSQL no longer
+        lets it in."""
+        return self.state / "api-key"
+
+    @property
     def packages_before(self) -> Path:
         """Packages seen before an installation not yet accounted for, one a line; the launcher writes it too."""
         return self.state / "packages-before"

@@ -11,13 +11,10 @@ from agent.bundle import RegionSettings
 from agent.database_client import ask
 from agent.errors import StepError
 from agent.machine import Work
+from agent.region_install import Installed
 
-UPGRADE_TIMEOUT = 1800.0
-"""Seconds for `maas-region dbupgrade`; 36–45 s were seen on an empty database."""
 SESSIONS_END = 60.0
 """Seconds until the sessions of a stopped regiond are gone."""
-PACKAGE = "maas-region-api"
-UNIT = "maas-regiond.service"
 OURS = "(application_name LIKE 'maas-regiond-%' OR application_name LIKE 'maas-temporal%')"
 
 
@@ -34,9 +31,10 @@ class Note:
 class Schema:
     """The schema in the database of one region."""
 
-    def __init__(self, work: Work, settings: RegionSettings) -> None:
+    def __init__(self, work: Work, settings: RegionSettings, installed: Installed) -> None:
         self._work = work
         self._settings = settings
+        self._installed = installed
         self._database = f"{settings.database_host}:{settings.database_port}/{settings.database}"
 
     def require(self) -> None:
@@ -46,15 +44,20 @@ class Schema:
                 f"the schema is missing in database {self._database}: the first region makes it, apply that before"
             )
 
-    def migrate_if_needed(self, unit_active: bool) -> None:
+    def remember(self) -> None:
+        """This version serves with the schema: what a region has to know that becomes the first one later."""
+        if self._note() != (now := Note(self._database, self._installed.version(), done=True)):
+            self._save(now)
+
+    def migrate_if_needed(self, serving: bool) -> None:
         """Make or migrate the schema if it is missing, of another version, or was left half-done.
 
         Raises `StepError` if that is needed while a regiond runs elsewhere.
         """
-        version = self._package_version()
+        version = self._installed.version()
         note = self._note()
         current = note == Note(self._database, version, done=True)
-        if current and unit_active and not self._work.changes:
+        if current and serving and not self._work.changes:
             return
         exists = self._exists()
         if current and exists:
@@ -66,20 +69,12 @@ class Schema:
                 return
             raise StepError(
                 f"the schema must be migrated to {version}, but a regiond runs at {', '.join(others)}, and it is never"
-                " changed under a running one: run `systemctl stop maas-regiond` there, then apply again"
+                f" changed under a running one: run `systemctl stop {self._installed.unit}` there, then apply again"
             )
-        self._work.units.stop([UNIT])
+        self._installed.stop()
         self._wait_for_silence()
-        self._migrate(version)
-
-    def _migrate(self, version: str) -> None:
-        self._work.report.step("maas-region dbupgrade")
         self._save(Note(self._database, version, done=False))
-        done = self._work.commands.run(
-            "maas-region", "dbupgrade", timeout=UPGRADE_TIMEOUT, check=False, hold_lock=True, detached=True
-        )
-        if done.code != 0:
-            raise StepError(f"maas-region dbupgrade failed (exit {done.code}): {done.complaint}")
+        self._installed.migrate(empty=not exists)
         self._save(Note(self._database, version, done=True))
 
     def _wait_for_silence(self) -> None:
@@ -100,14 +95,11 @@ class Schema:
         return self._query("SELECT to_regclass('public.django_migrations') IS NOT NULL") == ["t"]
 
     def _query(self, sql: str) -> list[str]:
-        """Rows of a one-column query."""
+        """Rows of a one-column query over TCP, as MAAS's role. Raises `StepError`."""
         done = ask(self._work, self._settings, f"{sql};\n")
         if done.code != 0:
             raise StepError(f"database {self._database}: {done.complaint}")
         return done.stdout.split()
-
-    def _package_version(self) -> str:
-        return self._work.commands.run("dpkg-query", "--show", "--showformat=${Version}", PACKAGE).stdout.strip()
 
     def _note(self) -> Note | None:
         try:

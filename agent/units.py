@@ -60,6 +60,10 @@ class Units:
         self._touch(name, before.before, verb)
         self._tell(verb, name)
 
+    def announce(self, verb: str, name: str, before: UnitState) -> None:
+        """Tell the journal that something else than systemctl is about to do VERB to a unit."""
+        self._touch(name, before.before, verb)
+
     def stop(self, names: Iterable[str]) -> None:
         """Stop those units that run."""
         for name, state in self.states(names).items():

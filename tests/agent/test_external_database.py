@@ -23,8 +23,8 @@ from agent.errors import StepError
 from agent.machine import Work
 from agent.masking import Masker
 from agent.paths import Paths
+from agent.region_health import advice_on_workers
 from agent.report import Report
-from agent.roles.region import advice_on_workers
 from agent.transaction import Transaction
 from tests.agent.conftest import FakeHost
 

@@ -1,0 +1,35 @@
+"""A region goes: stopped first, then forgotten by MAAS through the balanced address; the last one says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.trouble import ToldError
+from tests.agent.region.fake_region import UNIT, Controller
+
+
+def test_remove_stops_and_lets_a_peer_forget(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.machine.calls()
+    controller.maas.regions = {"rrr": ""}
+    controller.local.remove(controller.bundle())
+    assert controller.machine.calls()[0] == f"stop {UNIT}"
+    assert controller.maas.requests == ["DELETE regioncontrollers/rrr/"]
+    assert not (controller.machine.root / "etc/maas/regiond.conf").exists()
+
+
+def test_remove_waits_while_maas_thinks_that_it_runs(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.maas.regions = {"rrr": "Unable to delete h as it's currently running."}
+    with pytest.raises(ToldError, match="as it's currently running"):
+        controller.local.remove(controller.bundle())
+    assert len(controller.maas.requests) > 1
+    assert controller.machine.unit(UNIT) == "enabled active"
+
+
+def test_remove_of_the_last_region_says_so(controller: Controller, capfd: pytest.CaptureFixture[str]) -> None:
+    controller.local.apply(controller.bundle())
+    controller.maas.down = 502
+    controller.local.remove(controller.bundle())
+    assert "this was the last region, MAAS's database keeps its row" in capfd.readouterr().err
+    assert controller.machine.unit(UNIT) == "enabled inactive"
