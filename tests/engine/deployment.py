@@ -67,9 +67,9 @@ class Deployment:
         return cast("Cluster", yaml.safe_load(self.stack_file.read_text())["config"]["maas-ha:cluster"])
 
     def write(self, cluster: Cluster) -> None:
-        """Put `cluster` into the stack file; Pulumi's own lines stay."""
+        """Put `cluster` into the stack file; Pulumi's own lines and secret values stay."""
         content = yaml.safe_load(self.stack_file.read_text()) if self.stack_file.exists() else {}
-        content["config"] = {"maas-ha:cluster": cluster}
+        content.setdefault("config", {})["maas-ha:cluster"] = cluster
         self.stack_file.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def edit(self, change: Callable[[Cluster], None]) -> None:
