@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.errors import StepError
-from agent.maas_http import read_json, secured
+from agent.maas_http import MOVED, read_json, secured
 
 AWAY = {502, 503, 504}
 """Answers of an nginx or balancer whose region is down (maas-facts §0a row 8)."""
@@ -109,10 +109,6 @@ class MaasApi:
         """The items of a list, as MAAS has them."""
         return _items(self._call("GET", path))
 
-    def read(self, path: str) -> list[dict[str, object]]:
-        """The items of a list, as MAAS has them."""
-        return _items(self._call("GET", path))
-
     def racks(self) -> list[Rack]:
         """All rack controllers."""
         return [_rack(item) for item in _items(self._call("GET", "rackcontrollers/"))]
@@ -194,9 +190,13 @@ class MaasApi:
         try:
             return self._request(method, url, fields)
         except urllib.error.HTTPError as error:
-            target = secured(url, error) if self._ca_certificate else ""
-            if not target:
+            if error.code != MOVED:
                 raise
+            location = error.headers.get("Location", "")
+        target = secured(url, location) if self._ca_certificate else ""
+        if not target:
+            said = f"MAAS has TLS and sends {url} to {location}"
+            raise RefusedError(f"MAAS refuses {method}: {said}", MOVED, said)
         return self._request(method, target, fields)
 
     def _request(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import urllib.error
 import urllib.parse
 import urllib.request
 from email.message import Message
@@ -50,11 +49,8 @@ def trusting(ca_certificate: str) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=ca_certificate or None)
 
 
-def secured(url: str, answer: urllib.error.HTTPError) -> str:
-    """Where `url` is answered over TLS according to `answer`; "" unless that is the same host's https."""
-    if answer.code != MOVED:
-        return ""
-    asked = urllib.parse.urlsplit(url)
-    location = urllib.parse.urlsplit(answer.headers.get("Location", ""))
-    same = asked.scheme == "http" and location.scheme == "https" and location.hostname == asked.hostname
-    return location._replace(path=asked.path, query=asked.query).geturl() if same else ""
+def secured(url: str, location: str) -> str:
+    """`url` over TLS, as the redirect to `location` has it; "" unless that is the same host's https."""
+    asked, target = urllib.parse.urlsplit(url), urllib.parse.urlsplit(location)
+    same = asked.scheme == "http" and target.scheme == "https" and target.hostname == asked.hostname
+    return target._replace(path=asked.path, query=asked.query).geturl() if same else ""
