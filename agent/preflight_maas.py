@@ -29,9 +29,7 @@ CLOCK_REPORTED = 5.0
 HTTP_TIMEOUT = 5.0
 INTERFACES = "/sys/class/net"
 NO_MAC = "00:00:00:00:00:00"
-URL = re.compile(r"""https?://[^\s'",\]]+""")
 MAAS_URL = re.compile(r"^maas_url: (\S+)$", re.MULTILINE)
-LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def check_joining(joining: Joining) -> None:
     report = joining.work.report
     report.step("compare this host with MAAS")
     answering = check_clock(joining.work, joining.urls, joining.ca_certificate)
-    decide(report, [*_other_maas(joining), *_one_maas(joining, answering)])
+    decide(report, _one_maas(joining, answering))
     try:
         known = controllers(joining.api)
     except NobodyAnswersError:
@@ -130,21 +128,6 @@ def _clock(offsets: Mapping[str, float]) -> Iterator[Mistake]:
             " (maas-facts §0a row 5, §9)",
             "set both clocks by the same time servers",
             is_refused=abs(offsets[url]) >= CLOCK_REFUSED,
-        )
-
-
-def _other_maas(joining: Joining) -> Iterator[Mistake]:
-    """A rack of another MAAS is never moved in place: what it keeps of the old one breaks it (maas-facts §4.9)."""
-    conf, identity = (joining.work.paths.at(path) for path in (joining.packaging.rackd_conf, joining.packaging.maas_id))
-    if not joining.is_new or not conf.exists() or not identity.exists():
-        return
-    ours = {urllib.parse.urlsplit(url).hostname for url in joining.urls} | LOCAL
-    foreign = [url for url in URL.findall(conf.read_text()) if urllib.parse.urlsplit(url).hostname not in ours]
-    if foreign:
-        yield Mistake(
-            f"this host is the rack {identity.read_text().strip()} of the MAAS at {', '.join(foreign)}",
-            "a rack is of one MAAS, and keeps certificates and addresses of the old one (maas-facts §4.9, §9)",
-            "take it out of that MAAS first: its own stack, or delete it there and purge MAAS from this host",
         )
 
 

@@ -207,20 +207,6 @@ class TestRack:
         maas.racks["ccc"]["hostname"] = "h1"
         self.joins(local, maas)
 
-    def test_a_rack_of_another_maas(self, machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-        machine.write("/etc/maas/rackd.conf", "maas_url: [http://198.51.100.9:5240/MAAS]\n")
-        machine.write("/var/lib/maas/maas_id", "x4y2zz\n")
-        text = refused(local, self.bundle(maas.url))
-        assert "this host is the rack x4y2zz of the MAAS at http://198.51.100.9:5240/MAAS" in text
-
-    @pytest.mark.parametrize("url", ["http://localhost:5240/MAAS", "http://127.0.0.1/MAAS"])
-    def test_what_the_package_writes_is_no_other_maas(
-        self, machine: FakeHost, local: Local, maas: FakeMaas, url: str
-    ) -> None:
-        machine.write("/etc/maas/rackd.conf", f"maas_url: {url}\n")
-        machine.write("/var/lib/maas/maas_id", "x4y2zz\n")
-        self.joins(local, maas)
-
     def test_addresses_of_two_maas(self, local: Local, maas: FakeMaas, other_maas: FakeMaas) -> None:
         other_maas.event_loops = {"elsewhere:pid=1": []}
         text = refused(local, self.bundle(maas.url, other_maas.url))
