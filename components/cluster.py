@@ -172,6 +172,7 @@ def _regions(
                 address=_address(topology, name),
                 facts=VERSIONS[topology.maas.version],
                 maas_version=topology.maas.version,
+                packaging=PACKAGINGS[topology.maas.packaging],
                 workers=region.workers,
                 load_balancer=load_balancer,
                 database=database,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
+from agent.packaging import SNAP, Packaging, region_unit
 from components.args import Args
 from components.haproxy_frontend import HaproxyFrontend
 from components.host import Host
@@ -15,13 +16,6 @@ from components.postgres_primary import Database
 from components.render import effect_of, render
 from config.urls import region_url
 from config.versions import VersionFacts
-
-PACKAGES = ("maas-region-api", "postgresql-client")
-"""Never `maas-region-controller`: it brings a PostgreSQL of its own (maas-facts §10)."""
-
-REGIOND_CONF = "/etc/maas/regiond.conf"
-
-STATE_DIRS = ("/etc/maas", "/var/lib/maas", "/var/log/maas")
 
 
 @dataclass(frozen=True)
@@ -46,6 +40,7 @@ class RegionControllerArgs(Args):
     facts: VersionFacts
     maas_version: str
     """`MAJOR.MINOR`."""
+    packaging: Packaging
     workers: int
     load_balancer: HaproxyFrontend
     """Its `maas_url` is that of every region, for the one that started last writes it to the database (§2). As it is
@@ -78,13 +73,15 @@ class RegionController(pulumi.ComponentResource):
     """What racks authenticate with; secret."""
     api_key: pulumi.Output[str]
     """The administrator's key; secret."""
+    findings: pulumi.Output[str]
+    """Errors that the region logged while it was last brought up or changed, one a line; "" for none."""
 
     def __init__(self, name: str, args: RegionControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = pulumi.Output.all(database=args.database.host, maas_url=args.load_balancer.maas_url).apply(
             lambda given: _regiond_conf(args, given["database"], given["maas_url"])
         )
         shown: dict[str, object] = {
-            REGIOND_CONF: file.apply(lambda made: made.content),
+            args.packaging.regiond_conf: file.apply(lambda made: made.content),
             "effects": file.apply(lambda made: {made.path: effect_of(made)}),
         }
         if args.tls:
@@ -117,8 +114,10 @@ class RegionController(pulumi.ComponentResource):
         self.system_id = applied.public("system_id")
         self.shared_secret = args.leader.shared_secret if args.leader else applied.secret("shared_secret")
         self.api_key = args.leader.api_key if args.leader else applied.secret("api_key")
+        self.findings = applied.public("findings")
         self.register_outputs(
             {
+                "findings": self.findings,
                 "url": self.url,
                 "system_id": self.system_id,
                 "shared_secret": self.shared_secret,
@@ -146,8 +145,15 @@ def _regiond_conf(args: RegionControllerArgs, database_host: str, maas_url: str)
         maas_url=maas_url,
         workers=args.workers,
     )
-    units = args.facts.region_units
-    return File(REGIOND_CONF, content, "maas", "maas", 0o640, effect=Effect.RESTART, units=units)
+    owner, path = args.packaging.owner, args.packaging.regiond_conf
+    return File(path, content, owner, owner, 0o640, effect=Effect.RESTART, units=_units(args))
+
+
+def _units(args: RegionControllerArgs) -> tuple[str, ...]:
+    """Units that read regiond.conf, regiond's first (maas-facts §10)."""
+    if args.packaging == SNAP:
+        return (region_unit(args.packaging.name, args.maas_version),)
+    return args.facts.region_units
 
 
 def _bundle(
@@ -176,6 +182,7 @@ def _bundle(
         tls_port=args.tls_port,
         tls_certificate=tls,
         ca_certificate=ca,
+        packaging=args.packaging.name,
         maas_version=args.maas_version,
         external=needs is not None,
         min_postgres=needs.version if needs else 0,
@@ -185,8 +192,8 @@ def _bundle(
         host=args.host.name,
         component=name,
         settings=settings,
-        packages=PACKAGES,
+        packages=args.packaging.region_packages,
         files=(regiond_conf,),
-        units=args.facts.region_units,
-        state_dirs=STATE_DIRS,
+        units=_units(args)[:1],  # regiond starts the others itself (maas-facts §10)
+        state_dirs=args.packaging.state_dirs,
     )

@@ -34,7 +34,15 @@ COMPUTED: dict[str, dict[str, tuple[str, bool]]] = {
     "tls:index/locallySignedCert:LocallySignedCert": {"certPem": ("-----BEGIN CERTIFICATE-----\nserver\n", False)},
     COMMAND: {
         "stdout": (
-            json.dumps({"system_id": "abc123", "shared_secret": SHARED_SECRET, "api_key": API_KEY, "vlan": "5001"}),
+            json.dumps(
+                {
+                    "system_id": "abc123",
+                    "findings": "",
+                    "shared_secret": SHARED_SECRET,
+                    "api_key": API_KEY,
+                    "vlan": "5001",
+                }
+            ),
             True,
         )
     },

@@ -20,6 +20,7 @@ class FakeHosts(CommandProvider):
         bundle = json.loads(str(plain(inputs.get("stdin"))).strip().rpartition("\n")[2])
         outputs: dict[str, object] = {}
         if bundle["role"] in ("region", "rack"):
+            outputs["findings"] = ""
             outputs["system_id"] = hashlib.sha256(bundle["host"].encode()).hexdigest()[:6]
         if bundle["role"] == "region" and bundle["settings"]["leader"]:
             outputs |= {"shared_secret": SHARED_SECRET, "api_key": API_KEY}
