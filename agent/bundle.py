@@ -63,6 +63,8 @@ class HostSettings:
     """Channel of the snap `maas`, which is installed from there and held; "" for none (maas-facts §1.1)."""
     roles: tuple[str, ...] = ()
     """What the stack file wants of this machine: `region`, `rack`, and others that only need packages."""
+    ubuntu: str = ""
+    """Release that a controller must have if it is an Ubuntu (maas-facts §0); "" for any."""
 
 
 @dataclass(frozen=True)

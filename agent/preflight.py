@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agent.bundle import HostSettings
 from agent.machine import Work
 from agent.mistakes import Mistake, decide
 from agent.records import Records
 
+OS_RELEASE = "/etc/os-release"
 HOSTNAME = "/proc/sys/kernel/hostname"
 GUESTS = "/etc/libvirt/qemu"
 """libvirt keeps a file NAME.xml for each guest here."""
@@ -20,12 +22,14 @@ RIVAL_CLOCKS = ("chrony.service", "ntp.service", "ntpsec.service", "openntpd.ser
 """Units that steer the clock beside the chrony in the snap."""
 
 
-def check_machine(work: Work, roles: tuple[str, ...], is_snap: bool) -> None:
-    """Refuse a machine that can't be what `roles` say (as in the stack file). Raises `StepError` with every reason."""
+def check_machine(work: Work, settings: HostSettings) -> None:
+    """Refuse a machine that can't be what its roles say. Raises `StepError` with every reason."""
+    roles = settings.roles
     if not {"region", "rack"} & set(roles):
         return
-    found = [*_name(work), *(_virtual_machines(work) if "rack" in roles else ())]
-    found += _clock_units(work) if is_snap else _rival_packages(work, roles)
+    found = [*_name(work), *_release(work, settings.ubuntu)]
+    found += _virtual_machines(work) if "rack" in roles else ()
+    found += _clock_units(work) if settings.snap_channel else _rival_packages(work, roles)
     decide(work.report, found)
 
 
@@ -36,6 +40,21 @@ def _name(work: Work) -> Iterator[Mistake]:
             f"this machine calls itself {own}, the stack file calls it {work.bundle.host}",
             "MAAS tells controllers apart by their hostname (maas-facts §4.5)",
             f"run `hostnamectl set-hostname {work.bundle.host}` there, or use its name in the stack file",
+        )
+
+
+def _release(work: Work, ubuntu: str) -> Iterator[Mistake]:
+    try:
+        lines = work.paths.at(OS_RELEASE).read_text().splitlines()
+    except FileNotFoundError:
+        return
+    told = {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}
+    release = told.get("VERSION_ID", "")
+    if ubuntu and told.get("ID") == "ubuntu" and release != ubuntu:
+        yield Mistake(
+            f"this machine runs Ubuntu {release}",
+            f"the packages of the wanted MAAS are for Ubuntu {ubuntu} alone (maas-facts §0)",
+            "install that on it, or write another maas.version, or packaging: snap",
         )
 
 

@@ -91,6 +91,7 @@ def _host(name: str, cluster: Cluster) -> Host:
             keep_packages=database if "database" in roles else (),
             files=tuple(files),
             roles=tuple(roles),
+            ubuntu=VERSIONS[topology.maas.version].ubuntu if packaging == DEB else "",
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
     )

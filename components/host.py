@@ -66,6 +66,8 @@ class HostArgs(Args):
     """Where the snap `maas` is installed from; "" for none."""
     roles: tuple[str, ...] = ()
     """What the machine is for, which its agent refuses where it can't be."""
+    ubuntu: str = ""
+    """Release whose packages MAAS's are, where the machine is an Ubuntu; "" for any."""
 
 
 class Host(pulumi.ComponentResource):
@@ -83,7 +85,7 @@ class Host(pulumi.ComponentResource):
         bundle = Bundle(
             host=name,
             component="host",
-            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles),
+            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu),
             packages=args.packages,
             files=args.files,
         )

@@ -17,6 +17,8 @@ MAAS_STARTS_ON = 12
 class VersionFacts:
     """One MAAS version."""
 
+    ubuntu: str
+    """The Ubuntu release whose packages there are."""
     min_postgres: int
     """Oldest PostgreSQL that the documentation supports."""
     temporal: bool
@@ -42,8 +44,8 @@ OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), r
 OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
 
 VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts(14, False, REGIOND, (HTTP,), OWN, 0),
-    "3.5": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
-    "3.6": VersionFacts(14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
-    "3.7": VersionFacts(16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.4": VersionFacts("22.04", 14, False, REGIOND, (HTTP,), OWN, 0),
+    "3.5": VersionFacts("22.04", 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
+    "3.6": VersionFacts("24.04", 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.7": VersionFacts("24.04", 16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
 }

@@ -46,7 +46,7 @@ class Host(Role):
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
-        check_machine(work, self.settings.roles, is_snap=bool(self.settings.snap_channel))
+        check_machine(work, self.settings)
         refuse_mixture(work, self.settings.snap_channel)
         self._snaps.account()
         if self.settings.snap_channel:

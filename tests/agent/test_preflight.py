@@ -103,6 +103,22 @@ class TestMachine:
             local.apply(self.bundle("rack", snap_channel="3.4/stable"))
         assert "warning: systemd-timesyncd.service steers the clock here" in capfd.readouterr().err
 
+    @pytest.mark.parametrize(("release", "fits"), [("22.04", True), ("24.04", False)])
+    def test_the_ubuntu_of_its_packages(self, machine: FakeHost, local: Local, release: str, fits: bool) -> None:
+        machine.write("/etc/os-release", f'ID=ubuntu\nVERSION_ID="{release}"\n')
+        packages(machine, "systemd", "maas-common")
+        bundle = Bundle("h1", "host", HostSettings(roles=("region",), ubuntu="22.04"), packages=("maas-common",))
+        if fits:
+            local.apply(bundle)
+        else:
+            assert "packages of the wanted MAAS are for Ubuntu 22.04 alone" in refused(local, bundle)
+
+    def test_another_distribution_has_packages_of_its_own(self, machine: FakeHost, local: Local) -> None:
+        machine.write("/etc/os-release", "ID=debian\nVERSION_ID=12\n")
+        packages(machine, "systemd", "maas-common")
+        settings = HostSettings(roles=("rack",), ubuntu="22.04")
+        local.apply(Bundle("h1", "host", settings, packages=("maas-common",)))
+
     def test_all_at_once(self, machine: FakeHost, local: Local) -> None:
         machine.write("/proc/sys/kernel/hostname", "h2\n")
         machine.unit("libvirtd.service", "enabled active")
