@@ -19,12 +19,12 @@ LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
 def read_system_id(machine: Machine, packaging: Packaging) -> str:
-    """This controller's system_id, "" if it has none; it may change, so it is read each time (maas-facts §0a row 4.5)."""
+    """This controller's system_id, "" if it has none; it may change, so it is read each time (maas-facts §4.5)."""
     return _read(machine, packaging.maas_id)
 
 
 def identity_paths(packaging: Packaging) -> tuple[str, ...]:
-    """What a rack keeps of its MAAS, beside rackd.conf and the secret: all of it breaks it in another (maas-facts §4.9)."""
+    """What a rack keeps of its MAAS beside rackd.conf and the secret; in another it breaks it (maas-facts §4.9)."""
     names = ("maas_id", "maas_uuid", "rpc.state")
     return (*(f"{packaging.data}/{name}" for name in names), packaging.certificates, packaging.agent_yaml)
 
@@ -61,8 +61,8 @@ def refuse_other_maas(
     raise StepError(
         f"this host is {who} of another MAAS ({'; '.join(seen)}): a rack never moves in place, for it keeps the old"
         " MAAS's certificates and addresses (maas-facts §4.9)\n"
-        "Take it out of the stack file that it is in and run `pulumi up` there. Where no stack has it: delete it in that"
-        f" MAAS, then {_purge(packaging)} on this host and delete {packaging.data} and {packaging.rackd_conf}"
+        "Take it out of the stack file that it is in and run `pulumi up` there. Where no stack has it: delete it in"
+        f" that MAAS, then {_purge(packaging)} on this host and delete {packaging.data} and {packaging.rackd_conf}"
     )
 
 

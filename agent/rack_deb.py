@@ -6,9 +6,9 @@ from __future__ import annotations
 class DebRack:
     """`maas-rack-controller`: rackd.conf, the secret and a restart are all that it takes.
 
-    Not `maas-rack register`: it stops rackd and drops its identity before it looks at the URLs, shows a secret that it is
-    given in its arguments to everybody, takes any text for one there, and with the secret on its standard input exits 0
-    without ever starting rackd (maas-facts §1.3).
+    Not `maas-rack register`: it stops rackd and drops its identity before it looks at the URLs, shows a secret in its
+    arguments to everybody, takes any text for one there, and with the secret on its standard input exits 0 without
+    ever starting rackd (maas-facts §1.3).
     """
 
     unit = "maas-rackd.service"

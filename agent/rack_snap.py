@@ -36,8 +36,8 @@ class SnapRack:
         mode = self._mode()
         if mode not in ("", MODE):
             raise StepError(
-                f"the snap maas on this host is in mode {mode!r}, and one snap can't also be a rack of its own: move the"
-                " rack to another host, or run `snap remove --purge maas` here"
+                f"the snap maas on this host is in mode {mode!r}, and one snap can't also be a rack of its own: move"
+                " the rack to another host, or run `snap remove --purge maas` here"
             )
 
     def before_units(self) -> None:

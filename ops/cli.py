@@ -115,6 +115,30 @@ def status(stack: StackName, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def racks(stack: StackName, as_json: AsJson = False) -> None:
+    """List the racks: services, VLANs served, event loops that each is connected to. Exit code 1 if something is wrong.
+
+    MAAS is asked, and each rack's host, read-only and all at once; a host that doesn't answer is named.
+
+    Example: maas-ha racks production --json
+    """
+    from rich.console import Console
+
+    from ops import racks as listing
+    from ops.table import show_racks
+
+    try:
+        seen = listing.read(stack, Path.cwd())
+    except (StackFileError, EngineError) as error:
+        fail(error)
+    if as_json:
+        typer.echo(seen.model_dump_json(indent=2))
+    else:
+        show_racks(seen, Console())
+    raise typer.Exit(1 if seen.problems else 0)
+
+
+@app.command()
 def verify(stack: StackName, as_json: AsJson = False) -> None:
     """Compare every host with what the last update left there. Exit code 0: the same, 1: it drifted, 2: no answer.
 
@@ -139,24 +163,36 @@ def verify(stack: StackName, as_json: AsJson = False) -> None:
 def forget(
     stack: StackName,
     host: Annotated[str, typer.Argument(metavar="HOST", help="Its name in the stack.")],
+    delete_from_maas: Annotated[
+        bool,
+        typer.Option(
+            "--delete-from-maas",
+            help="Have MAAS forget its controllers too; refused while the host answers or MAAS sees it connected.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a host that is gone for good out of the state; nothing is done on any machine.
 
+    With --delete-from-maas its VLANs go to their other rack or lose DHCP HA first, and MAAS forgets its controllers.
     Take it out of the stack file too, then run `pulumi up` (or `pulumi destroy`).
 
-    Example: maas-ha forget production rack2
+    Example: maas-ha forget production rack2 --delete-from-maas
     """
     from ops import forget as forgetting
+    from ops import forget_in_maas
 
+    done: list[str] = []
     try:
+        if delete_from_maas:
+            done = forget_in_maas.forget(stack, Path.cwd(), host)
         names = forgetting.forget(stack, Path.cwd(), host)
-    except EngineError as error:
+    except (StackFileError, EngineError) as error:
         fail(error)
     if as_json:
-        typer.echo(json.dumps({"forgotten": names}))
+        typer.echo(json.dumps({"forgotten": names, "in_maas": done}))
     else:
-        typer.echo(f"{stack} no longer knows of {host}: {', '.join(names)}")
+        typer.echo("\n".join([*done, f"{stack} no longer knows of {host}: {', '.join(names)}"]))
 
 
 def fail(error: Exception) -> NoReturn:

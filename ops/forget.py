@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from ops.engine import EngineError, pulumi
 
 COMMAND = "command:remote:Command"
@@ -21,6 +23,17 @@ class Resource(TypedDict, total=False):
     inputs: dict[str, object]
     dependencies: list[str]
     propertyDependencies: dict[str, list[str] | None]
+
+
+class Connection(BaseModel):
+    """What a command of the host is given to reach it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    host: str
+    port: int
+    host_key: str = Field(alias="hostKey")
+    """`TYPE BASE64`, as in known_hosts."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,18 @@ def forget(stack: str, project: Path, host: str) -> tuple[str, ...]:
     forgotten = without_host(pulumi(stack, project, "stack", "export"), host)
     pulumi(stack, project, "stack", "import", stdin=forgotten.state)
     return forgotten.names
+
+
+def connection_of(exported: str, host: str) -> Connection:
+    """How the state, exported with its secrets, reaches `host`. Raises `EngineError` if it has no such host."""
+    resources: list[Resource] = (json.loads(exported).get("deployment") or {}).get("resources") or []
+    for item in resources:
+        if item.get("type") == COMMAND and _name(item) == f"{host}-{BOOTSTRAP}":
+            given = item["inputs"]["connection"]
+            if isinstance(given, dict) and "plaintext" in given:
+                given = json.loads(given["plaintext"])
+            return Connection.model_validate(given)
+    raise EngineError(f"the state knows no host {host!r}")
 
 
 def _name(resource: Resource) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent.maas_api import MaasApi
+from config.stack_file import Cluster
+from config.urls import region_url
 from ops.engine import EngineError, pulumi
 
 
@@ -30,3 +33,11 @@ def read_outputs(stack: str, project: Path) -> Outputs:
     except ValidationError as error:
         missing = ", ".join(str(detail["loc"][0]) for detail in error.errors(include_input=False))
         raise EngineError(f"stack {stack} is not up yet (no {missing}): run `pulumi up --stack {stack}`") from None
+
+
+def api_of(cluster: Cluster, outputs: Outputs) -> MaasApi:
+    """MAAS behind the balanced address, and behind each region's own where that is down."""
+    topology = cluster.topology
+    tls_port = topology.maas.tls.port if topology.maas.tls else 0
+    regions = [region_url(str(topology.hosts[name].address), tls_port) for name in topology.regions]
+    return MaasApi([outputs.api_url, *regions], outputs.api_key, outputs.ca_certificate)

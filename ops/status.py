@@ -12,11 +12,10 @@ from agent.errors import StepError
 from agent.maas_api import MaasApi, event_loops
 from config import stack_file
 from config.stack_file import Cluster
-from config.urls import region_url
 from ops import dhcp_status
 from ops.dhcp_status import SubnetStatus
 from ops.engine import EngineError
-from ops.stack import Outputs, read_outputs
+from ops.stack import Outputs, api_of, read_outputs
 
 
 class RegionStatus(BaseModel):
@@ -53,12 +52,8 @@ class Status(BaseModel):
 def read(stack: str, project: Path) -> Status:
     """The status of `stack`. Raises `StackFileError` or `EngineError`."""
     cluster, outputs = stack_file.read(stack, project), read_outputs(stack, project)
-    addresses = [str(cluster.topology.hosts[name].address) for name in cluster.topology.regions]
-    tls_port = cluster.topology.maas.tls.port if cluster.topology.maas.tls else 0
-    urls = [outputs.api_url, *(region_url(address, tls_port) for address in addresses)]
-    api = MaasApi(urls, outputs.api_key, outputs.ca_certificate)
     try:
-        return _read(cluster, outputs, api)
+        return _read(cluster, outputs, api_of(cluster, outputs))
     except (StepError, OSError) as error:
         raise EngineError(f"MAAS behind {outputs.api_url}: {error}") from None
 

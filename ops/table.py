@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 
+from ops.racks import RackReport, Racks
 from ops.status import Status
 
 
@@ -27,3 +30,40 @@ def show(status: Status, console: Console) -> None:
     console.print(table)
     for problem in status.problems:
         console.print(f"[red]{problem}[/red]")
+
+
+def show_racks(racks: Racks, console: Console) -> None:
+    """Print the racks as one table of at most 100 columns, and what is wrong below it."""
+    table = Table(title=f"Racks of MAAS at {racks.api_url}", title_justify="left", box=None, pad_edge=False)
+    for heading, width in (("name", 16), ("system id", 9), ("version", 8), ("services", 26), ("VLANs", 19)):
+        table.add_column(heading, max_width=width, overflow="fold")
+    table.add_column("event loops", max_width=15, overflow="fold")
+    for rack in racks.racks:
+        vlans = [f"{', '.join(vlan.subnets)} {vlan.role}{'' if vlan.dhcp_on else ' (off)'}" for vlan in rack.vlans]
+        table.add_row(
+            rack.name,
+            rack.system_id,
+            rack.version,
+            _by_status(rack),
+            "\n".join(vlans) or "none",
+            _connections(rack, racks.event_loops),
+        )
+    console.print(table)
+    for problem in racks.problems:
+        console.print(problem, style="red", highlight=False, markup=False)
+
+
+def _by_status(rack: RackReport) -> str:
+    """`running: rackd, tftp …`, a line a status."""
+    by_status: dict[str, list[str]] = {}
+    for name, status in sorted(rack.services.items()):
+        by_status.setdefault(status.partition(" ")[0], []).append(name)
+    return "\n".join(f"{status}: {', '.join(names)}" for status, names in by_status.items())
+
+
+def _connections(rack: RackReport, event_loops: list[str]) -> str:
+    """`region1 2/2`, a line a region."""
+    if rack.event_loops is None:
+        return "not known"
+    wanted, has = (Counter(loop.partition(":")[0] for loop in loops) for loops in (event_loops, rack.event_loops))
+    return "\n".join(f"{region} {has[region]}/{wanted[region]}" for region in sorted({*wanted, *has})) or "none"
