@@ -12,6 +12,7 @@ from tests.agent.conftest import FakeHost, Local
 from tests.agent.fake_maas import KEY, FakeMaas
 
 UNIT = "maas-regiond.service"
+SERVICES = ("maas-temporal-worker.service", "maas-apiserver.service", "maas-temporal.service")
 SECRET = "0123456789abcdef" * 2
 
 MAAS_REGION = r"""#!@PYTHON@
@@ -27,6 +28,8 @@ if command == "dbupgrade":
         sys.exit('relation "django_content_type" already exists')
     (home / "has-schema").touch()
 elif command == "apikey":
+    if (home / "key-fails").exists():
+        sys.exit('django.db.utils.OperationalError: no pg_hba.conf entry for host "10.0.0.2"')
     if not users.exists():
         sys.exit("CommandError: User does not exist.")
     print((home / "key").read_text())
@@ -73,10 +76,11 @@ class Controller:
         machine.program("psql", self._text(PSQL))
         machine.program("dpkg-query", f'cat "{self.home}/version"')
         machine.unit(UNIT, "enabled inactive")
-        started = (
+        self.started = (
             f'echo rrr >"{machine.root}/var/lib/maas/maas_id"; printf {SECRET} >"{machine.root}/var/lib/maas/secret"'
         )
-        machine.hook("start", UNIT, started)
+        """Shell text: what regiond leaves when it starts."""
+        machine.hook("start", UNIT, self.started)
         machine.write("/var/lib/maas/x", "")
         (machine.root / "proc" / str(os.getpid())).mkdir(parents=True)
         self.listed(2)
@@ -92,6 +96,14 @@ class Controller:
         names = [f"{host}:pid={100 + number}" for number in range(count)]
         self.maas.event_loops = dict.fromkeys([*names, *more])
 
+    def services(self) -> None:
+        """The units of MAAS 3.5 and later, which regiond starts."""
+        started = [self.started]
+        for unit in SERVICES:
+            self.machine.unit(unit, "disabled inactive")
+            started.append(f'echo "enabled active" >"{self.home}/units/{unit}"')
+        self.machine.hook("start", UNIT, "\n".join(started))
+
     def commands(self) -> list[str]:
         """What maas-region was told since the last time."""
         log = self.home / "maas-region.log"
@@ -105,7 +117,7 @@ class Controller:
         path.write_text(text)
         return path
 
-    def bundle(self, *, leader: bool = True, workers: int = 2, content: str = "a") -> Bundle:
+    def bundle(self, *, leader: bool = True, workers: int = 2, content: str = "a", version: str = "3.4") -> Bundle:
         """A region as the program asks for it."""
         settings = RegionSettings(
             leader=leader,
@@ -117,12 +129,13 @@ class Controller:
             admin_username="admin",
             admin_email="admin@example.com",
             api_urls=(self.maas.url,),
+            maas_version=version,
         )
         secrets = {"database_password": "db:pw\\1"} | ({"admin_password": "adminpw9"} if leader else {"api_key": KEY})
         file = File(
             "/etc/maas/regiond.conf",
             f"database_pass: <<secret:database_password>> {content}",
             effect=Effect.RESTART,
-            units=(UNIT,),
+            units=(UNIT,) if version == "3.4" else (UNIT, SERVICES[1], SERVICES[0]),
         )
         return Bundle("h1", "region-1", settings, files=(file,), units=(UNIT,), secrets=secrets)

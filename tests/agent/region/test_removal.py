@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.trouble import ToldError
+from tests.agent.fake_maas import KEY
 from tests.agent.region.fake_region import UNIT, Controller
 
 
@@ -33,3 +34,31 @@ def test_remove_of_the_last_region_says_so(controller: Controller, capfd: pytest
     controller.local.remove(controller.bundle())
     assert "this was the last region, MAAS's database keeps its row" in capfd.readouterr().err
     assert controller.machine.unit(UNIT) == "enabled inactive"
+
+
+def test_the_first_region_uses_its_kept_key_where_the_database_lets_it_in_no_more(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.maas.regions = {"rrr": ""}
+    controller.touch("key-fails")
+    controller.local.remove(controller.bundle())
+    assert controller.maas.regions == {}
+    assert not (controller.machine.root / "var/lib/maas-ha/api-key").exists()
+
+
+def test_who_is_no_longer_first_keeps_no_key(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.local.apply(controller.bundle(leader=False))
+    assert not (controller.machine.root / "var/lib/maas-ha/api-key").exists()
+
+
+def test_the_next_region_takes_the_place_of_the_first_without_a_migration(controller: Controller) -> None:
+    """It has served with this version's schema; its regiond goes on, and the key is the one that all know."""
+    controller.touch("has-schema")
+    controller.touch("users")
+    controller.local.apply(controller.bundle(leader=False))
+    controller.machine.calls()
+    controller.commands()
+    outputs = controller.local.apply(controller.bundle(leader=True))
+    assert (outputs["api_key"], outputs["admin_created"]) == (KEY, False)
+    assert controller.commands() == ["apikey --username admin"]
+    assert controller.machine.calls() == []
