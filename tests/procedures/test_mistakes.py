@@ -130,15 +130,12 @@ def test_a_host_that_maas_would_take_for_another(deployed: Deployment) -> None:
 def test_a_rack_of_another_maas(deployed: Deployment) -> None:
     lab = deployed.lab
     conf, identity = "/etc/maas/rackd.conf", "/var/lib/maas/maas_id"
-    script(
-        lab,
-        "rack2",
-        f"cp -a {conf} /root/kept; echo 'maas_url: [http://198.51.100.99:5240/MAAS]' >{conf}; echo x4y2zz >{identity}",
-    )
+    foreign = "maas_url: [http://198.51.100.99:5240/MAAS]"
+    script(lab, "rack2", f"test ! -e {conf}; echo '{foreign}' >{conf}; echo x4y2zz >{identity}")
     try:
         output = refused(deployed)
     finally:
-        script(lab, "rack2", f"mv /root/kept {conf}; rm {identity}")
+        script(lab, "rack2", f"rm {conf} {identity}")
     assert "this host is the rack x4y2zz of another MAAS (rackd.conf names http://198.51.100.99:5240/MAAS" in output
     assert "a rack never moves in place" in output
 
