@@ -32,6 +32,10 @@ _ENVIRONMENT = (
 )
 
 
+UNUSED_UNITS = ("console-getty.service", "systemd-ask-password-console.path", "systemd-ask-password-wall.path")
+"""Masked: nobody sits at a host's console, and each takes inotify instances, of which a machine may have but 128."""
+
+
 @dataclass(frozen=True)
 class Host:
     """A host by name; everything else is found in the lab's folder and in /proc."""
@@ -211,6 +215,9 @@ class Host:
         write_atomic(root / "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n::1 localhost ip6-localhost\n")
         write_atomic(root / "etc/machine-id", f"{secrets.token_hex(16)}\n", 0o444)
         write_atomic(root / "etc/systemd/network/10-lab.network", self._network())
+        (root / "etc/systemd/system").mkdir()
+        for unit in UNUSED_UNITS:
+            (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
         key = ensure_key(self.place.host_key(self.name), f"root@{self.name}")
         write_atomic(root / "etc/ssh/ssh_host_ed25519_key", key.read_text(), 0o600)
         write_atomic(root / "etc/ssh/ssh_host_ed25519_key.pub", Path(f"{key}.pub").read_text())
