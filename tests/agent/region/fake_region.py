@@ -72,8 +72,8 @@ class Controller:
             (self.home / name).write_text("")
         (self.home / "key").write_text(KEY)
         (self.home / "version").write_text("1:3.4.10")
-        machine.program("maas-region", self._text(MAAS_REGION))
-        machine.program("psql", self._text(PSQL))
+        machine.program("maas-region", self.text(MAAS_REGION))
+        machine.program("psql", self.text(PSQL))
         machine.program("dpkg-query", f'cat "{self.home}/version"')
         machine.unit(UNIT, "enabled inactive")
         self.started = (
@@ -85,7 +85,8 @@ class Controller:
         (machine.root / "proc" / str(os.getpid())).mkdir(parents=True)
         self.listed(2)
 
-    def _text(self, text: str) -> str:
+    def text(self, text: str) -> str:
+        """A program's text with its places put in."""
         return text.replace("@HOME@", str(self.home)).replace("@PYTHON@", sys.executable)
 
     def listed(self, count: int, *more: str) -> None:
