@@ -19,6 +19,8 @@ class VersionFacts:
 
     ubuntu: str
     """The Ubuntu release whose packages there are."""
+    ubuntu_postgres: int
+    """That release's PostgreSQL."""
     min_postgres: int
     """Oldest PostgreSQL that the documentation supports."""
     temporal: bool
@@ -44,8 +46,8 @@ OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), r
 OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
 
 VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts("22.04", 14, False, REGIOND, (HTTP,), OWN, 0),
-    "3.5": VersionFacts("22.04", 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
-    "3.6": VersionFacts("24.04", 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
-    "3.7": VersionFacts("24.04", 16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.4": VersionFacts("22.04", 14, 14, False, REGIOND, (HTTP,), OWN, 0),
+    "3.5": VersionFacts("22.04", 14, 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
+    "3.6": VersionFacts("24.04", 16, 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
+    "3.7": VersionFacts("24.04", 16, 16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
 }

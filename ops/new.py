@@ -14,6 +14,7 @@ import yaml
 
 from config.finding import StackFileError
 from config.stack_file import parse
+from config.versions import VERSIONS
 
 SCAN_SECONDS = 10.0
 """Longest wait for a host's key."""
@@ -21,8 +22,8 @@ SCAN_SECONDS = 10.0
 WORKERS = 4
 """MAAS's own default (maas-facts §2)."""
 
-DISTRIBUTION_POSTGRES = {"3.4": 14, "3.5": 14, "3.6": 16, "3.7": 16}
-"""PostgreSQL of the Ubuntu release that a MAAS version installs on (maas-facts §0)."""
+DISTRIBUTION_POSTGRES: dict[str, int] = {version: facts.ubuntu_postgres for version, facts in VERSIONS.items()}
+"""MAAS version → PostgreSQL of the Ubuntu release that it installs on."""
 
 
 class NewStackError(ValueError):
