@@ -65,6 +65,8 @@ class HostSettings:
     """What the stack file wants of this machine: `region`, `rack`, and others that only need packages."""
     ubuntu: str = ""
     """Release that a controller must have if it is an Ubuntu (maas-facts §0); "" for any."""
+    cluster: tuple[str, ...] = ()
+    """Addresses of the stack's load balancer and database: a host that knows only others is another stack's."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class PostgresSettings:
     version: int
     database: str
     role: str
+    connections: int = 0
+    """What MAAS's role must be able to hold, whoever set the server's limits last."""
 
 
 @dataclass(frozen=True)

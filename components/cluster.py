@@ -21,7 +21,7 @@ from components.postgres_primary import Database, PostgresPrimary, PostgresPrima
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
 from config.load import Stack
-from config.sizing import SUPERUSERS, max_connections
+from config.sizing import SUPERUSERS, max_connections, ordinary_need
 from config.stack_file import Cluster
 from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
 from config.topology import IscDhcpPair as WantedIscDhcpPair
@@ -92,6 +92,7 @@ def _host(name: str, cluster: Cluster) -> Host:
             files=tuple(files),
             roles=tuple(roles),
             ubuntu=VERSIONS[topology.maas.version].ubuntu if packaging == DEB else "",
+            cluster=(_address(topology, topology.load_balancer.host), _database_address(topology)),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
     )
@@ -134,6 +135,7 @@ def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> 
             region_addresses=tuple(_address(topology, region) for region in topology.regions),
             # MAAS gives Temporal no TLS for PostgreSQL, and Temporal then refuses it (sslmode=disable).
             tls_only=not VERSIONS[topology.maas.version].temporal,
+            connections=ordinary_need(topology),
             max_connections=max_connections(topology),
             superuser_reserved_connections=SUPERUSERS,
         ),
@@ -269,6 +271,11 @@ def _maas_urls(topology: Topology) -> list[str]:
     """What racks are told: http, the balanced address first (maas-facts §4.8, §8)."""
     regions = [region_url(_address(topology, name)) for name in topology.regions]
     return [balanced_url(_address(topology, topology.load_balancer.host)), *regions]
+
+
+def _database_address(topology: Topology) -> str:
+    database = topology.database
+    return str(database.external) if isinstance(database, ExternalDatabase) else _address(topology, database.host)
 
 
 def _address(topology: Topology, host: str) -> str:

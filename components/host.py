@@ -68,6 +68,8 @@ class HostArgs(Args):
     """What the machine is for, which its agent refuses where it can't be."""
     ubuntu: str = ""
     """Release whose packages MAAS's are, where the machine is an Ubuntu; "" for any."""
+    cluster: tuple[str, ...] = ()
+    """Addresses of load balancer and database, by which a host knows its stack."""
 
 
 class Host(pulumi.ComponentResource):
@@ -85,7 +87,7 @@ class Host(pulumi.ComponentResource):
         bundle = Bundle(
             host=name,
             component="host",
-            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu),
+            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster),
             packages=args.packages,
             files=args.files,
         )

@@ -45,6 +45,7 @@ class Host(Role):
             raise StepError("the agent isn't root: give the SSH user sudo without a password")
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
+        self._refuse_other_stack()
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
         check_machine(work, self.settings)
         refuse_mixture(work, self.settings.snap_channel)
@@ -60,6 +61,17 @@ class Host(Role):
         if work.paths.at("/run/cloud-init").is_dir() and work.paths.at("/usr/bin/cloud-init").exists():
             work.report.step("wait for cloud-init")
             work.commands.run("cloud-init", "status", "--wait", check=False, timeout=CLOUD_INIT_DEADLINE)
+
+    def _refuse_other_stack(self) -> None:
+        """Two stacks on one host would each undo the other's; a rack moves by leaving first (maas-facts §4.9, §9)."""
+        last = self.work.record.settings if self.work.record else None
+        known = last.cluster if isinstance(last, HostSettings) else ()
+        if known and self.settings.cluster and not set(known) & set(self.settings.cluster):
+            raise StepError(
+                f"this host is of another stack, whose load balancer and database are at {' and '.join(known)}\n"
+                "Take it out of that stack's file and run `pulumi up` there, which cleans it; then it can come here."
+                " If it is this stack, and both addresses changed at once: change one after the other"
+            )
 
     def before_units(self) -> None:
         """The snap comes once snapd is there."""

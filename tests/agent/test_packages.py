@@ -165,3 +165,16 @@ def test_machine_without_systemd_is_refused(machine: FakeHost, local: Local) -> 
     (machine.root / "run/systemd/system").rmdir()
     with pytest.raises(ToldError, match="h1: prepare: systemd isn't running on this host"):
         local.apply(bundle())
+
+
+def test_a_host_of_another_stack_is_refused(machine: FakeHost, local: Local) -> None:
+    def of(*cluster: str) -> Bundle:
+        return Bundle("h1", "host", HostSettings(cluster=cluster))
+
+    local.apply(of("198.51.100.41", "198.51.100.11"))
+    local.apply(of("198.51.100.42", "198.51.100.11"))  # the load balancer moved
+    before = machine.snapshot()
+    with pytest.raises(ToldError, match=r"of another stack, whose .* at 198\.51\.100\.42 and 198\.51\.100\.11"):
+        local.apply(of("203.0.113.41", "203.0.113.11"))
+    assert machine.snapshot() == before
+    local.apply(of("198.51.100.42", "198.51.100.12"))
