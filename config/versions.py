@@ -5,7 +5,7 @@ What only the agent has to know of a version stands beside the packagings, in `a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.topology import MaasVersion
 
@@ -38,16 +38,36 @@ class VersionFacts:
 
 HTTP, TEMPORAL, INTERNAL_API = (80, 5240), (5271, 5271), (5242, 5242)
 
-REGIOND = ("maas-regiond.service",)
-REGIOND_AND_TEMPORAL = ("maas-regiond.service", "maas-apiserver.service", "maas-temporal-worker.service")
-
 OWN = (range(53, 54), range(5239, 5250), range(5250, 5271), range(8000, 8001), range(3128, 3129))
 """Metrics, HTTP, syslog, RPC, DNS and proxy."""
 OWN_AND_TEMPORAL = (*OWN, range(5271, 5275), range(5281, 5285))
 
-VERSIONS: dict[MaasVersion, VersionFacts] = {
-    "3.4": VersionFacts("22.04", 14, 14, False, REGIOND, (HTTP,), OWN, 0),
-    "3.5": VersionFacts("22.04", 14, 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL), OWN_AND_TEMPORAL, 54),
-    "3.6": VersionFacts("24.04", 16, 14, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
-    "3.7": VersionFacts("24.04", 16, 16, True, REGIOND_AND_TEMPORAL, (HTTP, TEMPORAL, INTERNAL_API), OWN_AND_TEMPORAL, 50),
-}
+_3_4 = VersionFacts(
+    ubuntu="22.04",
+    ubuntu_postgres=14,
+    min_postgres=14,
+    temporal=False,
+    region_units=("maas-regiond.service",),
+    balanced_ports=(HTTP,),
+    region_ports=OWN,
+    service_connections=0,
+)
+_3_5 = replace(
+    _3_4,
+    temporal=True,
+    region_units=("maas-regiond.service", "maas-apiserver.service", "maas-temporal-worker.service"),
+    balanced_ports=(HTTP, TEMPORAL),
+    region_ports=OWN_AND_TEMPORAL,
+    service_connections=54,
+)
+_3_6 = replace(
+    _3_5,
+    ubuntu="24.04",
+    ubuntu_postgres=16,
+    balanced_ports=(HTTP, TEMPORAL, INTERNAL_API),
+    service_connections=50,
+)
+_3_7 = replace(_3_6, min_postgres=16)
+
+VERSIONS: dict[MaasVersion, VersionFacts] = {"3.4": _3_4, "3.5": _3_5, "3.6": _3_6, "3.7": _3_7}
+"""Each version, written as what it changed."""
