@@ -20,6 +20,7 @@ from agent.lock import locked
 from agent.machine import Machine
 from agent.masking import Masker
 from agent.packages import Packages
+from agent.packaging import PACKAGINGS
 from agent.paths import Paths
 from agent.records import Records
 from agent.remove import remove
@@ -90,7 +91,8 @@ def _without_bundle(arguments: list[str], paths: Paths) -> int:
 def _recover(paths: Paths, commands: Commands, report: Report) -> None:
     """Finish or undo what a crash interrupted."""
     records = Records(paths)
-    for leftover in (*paths.state.glob("pgpass-*"), *paths.state.rglob(f".*{STAGED_SUFFIX}")):
+    handovers = [paths.at(packaging.handover) for packaging in PACKAGINGS.values()]
+    for leftover in (*handovers, *paths.state.glob("pgpass-*"), *paths.state.rglob(f".*{STAGED_SUFFIX}")):
         remove_tree(leftover)
     Packages(paths, commands, report).recover()
     if recover(paths, commands, report, records):

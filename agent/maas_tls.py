@@ -17,7 +17,6 @@ from agent.errors import StepError
 from agent.maas_http import MOVED, read_json, trusting
 from agent.machine import Work
 from agent.packaging import PACKAGINGS
-from agent.paths import Paths
 
 KEY_SECRET = "tls_key"  # noqa: S105 - a name
 COMMAND_TIMEOUT = 120.0
@@ -42,7 +41,6 @@ class MaasTls:
 
     def prepare(self) -> None:
         """The leader needs the key. Raises `StepError`."""
-        self._clear()
         if self._settings.tls_port and self._settings.leader:
             self._work.secret(KEY_SECRET)
 
@@ -93,8 +91,11 @@ class MaasTls:
 
     @contextlib.contextmanager
     def _handed_over(self) -> Iterator[tuple[Path, Path]]:
-        """Key and certificate as files that only root can read, where MAAS can; gone afterwards."""
-        folder = self._folder
+        """Key and certificate as files that only root can read, where MAAS can; gone afterwards.
+
+        What a killed agent leaves is deleted when the next one starts.
+        """
+        folder = self._work.paths.at(self._packaging.handover)
         folder.mkdir(mode=0o700)
         try:
             key, certificate = folder / "key.pem", folder / "certificate.pem"
@@ -102,16 +103,7 @@ class MaasTls:
             _write(certificate, self._settings.tls_certificate)
             yield key, certificate
         finally:
-            self._clear()
-
-    def _clear(self) -> None:
-        """Delete the folder, also one that a killed agent left."""
-        if self._folder.exists():
-            shutil.rmtree(self._folder)
-
-    @property
-    def _folder(self) -> Path:
-        return self._work.paths.at(self._packaging.handover)
+            shutil.rmtree(folder)
 
 
 def missing(settings: RegionSettings, own_url: str) -> str:
@@ -133,15 +125,6 @@ def missing(settings: RegionSettings, own_url: str) -> str:
         return f"{settings.address}:{port}: {error}"
     same = shown == der(settings.tls_certificate)
     return "" if same else f"{settings.address}:{port} serves another certificate than the stack's"
-
-
-def differences(paths: Paths, settings: RegionSettings, own_url: str) -> list[str]:
-    """What `verify` says of TLS, and of a key that was left behind."""
-    found = [missing(settings, own_url)]
-    folder = PACKAGINGS[settings.packaging].handover
-    if paths.at(folder).exists():
-        found.append(f"{folder} is left of an interrupted run and may hold MAAS's TLS key")
-    return [text for text in found if text]
 
 
 def served(port: int) -> bytes | None:

@@ -29,7 +29,7 @@ class Packaging:
     client: str
     """MAAS's own client, which on a region also takes `config-tls` (maas-facts §8)."""
     handover: str
-    """Folder for files that MAAS's commands are to read: the snap sees only its own (maas-facts §8)."""
+    """Folder for what one command of MAAS is to read, gone after it; the snap sees only its own (maas-facts §8)."""
     state_dirs: tuple[str, ...]
 
     @property

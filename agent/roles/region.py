@@ -10,7 +10,7 @@ from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
 from agent.maas_tls import MaasTls
-from agent.maas_tls import differences as tls_differences
+from agent.maas_tls import missing as missing_tls
 from agent.machine import Machine, Work
 from agent.packaging import DEB, PACKAGINGS, RELEASES, Packaging, region_log
 from agent.preflight_maas import check_region
@@ -144,8 +144,9 @@ class Region(Role):
             external_database.unreachable(settings),
             missing_event_loops(machine, settings.workers),
             inactive(machine, services),
+            missing_tls(settings, region_health.OWN_URL),
         )
-        return [*filter(None, found), *tls_differences(machine.paths, settings, region_health.OWN_URL)]
+        return [*filter(None, found)]
 
 
 def read_system_id(machine: Machine, packaging: Packaging = DEB) -> str:
