@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from agent.leases import FailoverState, failover_states
+from agent import disk
+from agent.leases import FailoverState, failover_states, without_state
 from agent.paths import Paths
 
 PORT = 647
 """TCP port of the failover protocol, on both sides."""
+CLIENTS_PORT = 67
+"""UDP port of DHCP servers."""
 ESTABLISHED, LISTENING = "01", "0A"
 PEER = re.compile(r'^\s*failover\s+peer\s+"(?P<name>[^"]*)"\s*\{(?P<body>[^}]*)\}', re.MULTILINE)
 STATEMENT = re.compile(r"\b(?P<key>primary|secondary|peer\s+address|address)\b\s*(?P<value>[0-9.]*)\s*;")
@@ -74,28 +78,51 @@ class Dhcpd:
         return f"no connection to {peer.partner}, last {state}" if state else f"no connection to {peer.partner}"
 
     def serves_alone(self, name: str) -> bool:
-        """True once dhcpd has dropped the peer."""
-        return name not in self.peers() and self.state(name) is None
+        """True once dhcpd is configured without the peer and has dropped it."""
+        configured = self.paths.at(self.conf).exists() and name not in self.peers()
+        return configured and self.state(name) is None and self.is_serving()
+
+    def is_off(self) -> bool:
+        """True if nothing is configured and no dhcpd runs."""
+        return not self.paths.at(self.conf).exists() and not self.is_serving()
+
+    def is_serving(self) -> bool:
+        """True if some dhcpd of this host listens for clients."""
+        return any(port_of(local) == CLIENTS_PORT for local, _, _ in self._sockets("/proc/net/udp"))
+
+    def forget(self, name: str) -> None:
+        """Take what a dhcpd that is off wrote of a peer out of its lease file; the leases stay."""
+        path = self.paths.at(self.leases)
+        if self.state(name) is None:
+            return
+        status, text = path.stat(), without_state(path.read_text(errors="replace"), name)
+        disk.write_new(disk.staged(path), text.encode(), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+        disk.staged(path).rename(path)
+        disk.sync_folder(path.parent)
 
     def is_connected(self, partner: str) -> bool:
         """True if a connection of the failover protocol to `partner` stands."""
         wanted = _hexadecimal(partner)
-        for local, remote, state in self._connections():
-            ports = {int(local.partition(":")[2], 16), int(remote.partition(":")[2], 16)}
+        for local, remote, state in self._sockets("/proc/net/tcp"):
+            ports = {port_of(local), port_of(remote)}
             if state == ESTABLISHED and remote.partition(":")[0] == wanted and PORT in ports:
                 return True
         return False
 
     def is_listening(self) -> bool:
         """True if some dhcpd of this host waits for a failover partner."""
-        return any(
-            state == LISTENING and int(local.partition(":")[2], 16) == PORT for local, _, state in self._connections()
-        )
+        sockets = self._sockets("/proc/net/tcp")
+        return any(state == LISTENING and port_of(local) == PORT for local, _, state in sockets)
 
-    def _connections(self) -> list[tuple[str, str, str]]:
-        """Local address, remote address and state of every TCP socket of IPv4."""
-        lines = self.paths.at("/proc/net/tcp").read_text().splitlines()[1:]
+    def _sockets(self, table: str) -> list[tuple[str, str, str]]:
+        """Local address, remote address and state of every socket of a kind."""
+        lines = self.paths.at(table).read_text().splitlines()[1:]
         return [(words[1], words[2], words[3]) for words in map(str.split, lines)]
+
+
+def port_of(address: str) -> int:
+    """The port of an address as /proc/net/tcp and /proc/net/udp write it."""
+    return int(address.rpartition(":")[2], 16)
 
 
 def declared(text: str) -> dict[str, Peer]:

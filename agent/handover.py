@@ -1,16 +1,19 @@
-"""A VLAN that is served goes over to another pair of racks, step by step, told to MAAS by the primary to be.
+"""A VLAN's racks, told to MAAS step by step: the primary takes the VLAN, then the secondary joins it.
 
-What decides the steps is the failover protocol, seen with dhcpd 4.4: a dhcpd that never met its partner and meets one
-that did meet another waits MCLT, an hour, before it serves; two that both know of no partner are normal at once. And a
-dhcpd that serves without a partner, as MAAS makes it for a VLAN with one rack, must know all leases before. So:
+What decides the steps is the failover protocol, seen with dhcpd 4.4: one that knows of no partner and meets one that
+does know of a partner waits MCLT, an hour, before it serves; two that both know of none are normal at once. And one
+that serves alone, as MAAS makes it for a VLAN with one rack, must know all leases before. So:
 
-1. a rack that is new here first becomes secondary of one that serves, and learns the leases from it;
-2. before a pair changes, its remaining member serves alone for a moment, which makes it forget the old partner.
+1. a primary that is new here first becomes secondary of a rack that serves, and learns the leases from it;
+2. the primary serves alone for a moment, which makes it forget its old partner;
+3. the secondary joins without a memory of old partners, but with the leases that it knows.
+
+A pair of which one half is down is not made to forget: then the new half waits out what the dead one may have given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from agent.errors import StepError
@@ -18,15 +21,16 @@ from agent.failover import Dhcpd, listens
 from agent.maas_api import MaasApi, Vlan
 from agent.machine import Work
 
-ALONE_DEADLINE = 60.0
-"""Seconds until MAAS has made a rack serve without a partner; 2–4 s were seen (maas-facts §0a row 6)."""
-JOIN_DEADLINE = 300.0
-"""Seconds until a rack that is new to a VLAN has all leases."""
+ALONE_DEADLINE = 120.0
+"""Seconds until MAAS has made a rack serve without a partner; 38–54 s were seen when DHCP was first turned on, 2–4 s
+later (maas-facts §0a row 6)."""
+SETTLED_DEADLINE = 300.0
+"""Seconds until both dhcpd agree."""
 
 
 @dataclass
 class Handover:
-    """From the VLAN as it is to `wanted`; `wanted.primary` is the rack of this host."""
+    """One rack's part in it; the rack is that of this host."""
 
     work: Work
     api: MaasApi
@@ -35,68 +39,110 @@ class Handover:
     """system_id of each rack and its addresses."""
     wanted: Vlan
 
-    def run(self, now: Vlan) -> None:
-        """Tell MAAS, one step at a time."""
+    def take(self, now: Vlan) -> Vlan:
+        """This rack as primary. Its secondary is the wanted one, none, or a dead one that the wanted one replaces."""
         own = self.wanted.primary
+        if not now.dhcp_on or not now.primary:
+            return self._turn_on(now)
         if own not in (now.primary, now.secondary):
-            now = self._join(now)
+            now = self._learn(now)
         if now.primary != own:
-            now = self._alone(replace(now, primary=own, secondary=""), {"primary_rack": own})
-        elif now.secondary not in ("", self.wanted.secondary) and self._is_whole():
-            now = self._alone(replace(now, secondary=""), {"secondary_rack": ""})
-        if now != self.wanted:
-            self._tell(self.wanted, {"secondary_rack": self.wanted.secondary, "dhcp_on": "true"})
+            return self._alone(replace(now, primary=own, secondary=""), {"primary_rack": own})
+        if now.secondary not in ("", self.wanted.secondary) and self._is_whole():
+            return self._alone(replace(now, secondary=""), {"secondary_rack": ""})
+        return now
 
-    def _join(self, now: Vlan) -> Vlan:
-        """This rack as secondary of one that serves the VLAN, with all of its leases."""
-        members = (now.primary, now.secondary)
+    def join(self, now: Vlan) -> Vlan:
+        """This rack as secondary of the wanted primary. Raises `StepError` if another one is primary."""
+        if now.primary != self.wanted.primary or not now.dhcp_on:
+            raise StepError(f"MAAS has for VLAN {now.id}: {now}; asked for was: {self.wanted}")
+        if now.secondary != self.wanted.secondary:
+            self._forget_partners()
+            now = self._tell(self.wanted, {"secondary_rack": self.wanted.secondary})
+        self.wait_until_settled("secondary", self.wanted.primary)
+        return now
+
+    def wait_until_settled(self, role: str, partner: str) -> None:
+        """This rack and `partner` serve the VLAN as a pair."""
+        self.work.report.step(f"wait for {self._peer}")
+        addresses = self.addresses.get(partner, ())
+        self.work.wait(
+            f"{self._peer} on both sides", SETTLED_DEADLINE, lambda: self.dhcpd.unsettled(self._peer, role, addresses)
+        )
+        state = self.dhcpd.state(self._peer)
+        if state and not state.is_normal:
+            self.work.report.say(
+                f"{self._peer} is {state}: one rack serves all, the other joins by itself within MCLT, an hour at most"
+            )
+
+    def _turn_on(self, now: Vlan) -> Vlan:
+        self._forget_partners()
+        fields = {"primary_rack": self.wanted.primary, "dhcp_on": "true"}
+        if now.secondary and now.primary == self.wanted.primary:
+            fields["secondary_rack"] = ""
+        return self._alone(replace(self.wanted, secondary=""), fields)
+
+    def _learn(self, now: Vlan) -> Vlan:
+        """This rack as half of a pair that serves the VLAN, with all of its leases."""
+        own, members = self.wanted.primary, (now.primary, now.secondary)
         teacher = self.wanted.secondary if self.wanted.secondary in members else now.primary
+        self._forget_partners()
         if now.secondary and all(listens(self.addresses.get(member, ())) for member in members):
             fields = {"secondary_rack": ""} if teacher == now.primary else {"primary_rack": teacher}
             now = self._tell(replace(now, primary=teacher, secondary=""), fields)
             self._wait_for_teacher(teacher)
-        elif teacher != now.primary:
-            # Half of the pair is down: the other half keeps what it knows of it, and we learn and wait.
-            fields = {"primary_rack": self.wanted.primary}
-            joined = self._tell(replace(now, primary=self.wanted.primary), fields)
-            self._wait_until_joined(teacher, "primary")
-            return joined
-        joined = self._tell(replace(now, secondary=self.wanted.primary), {"secondary_rack": self.wanted.primary})
-        self._wait_until_joined(teacher, "secondary")
-        return joined
+        if teacher == now.primary:
+            now = self._tell(replace(now, secondary=own), {"secondary_rack": own})
+            self.wait_until_settled("secondary", teacher)
+        else:  # the primary is down: its secondary keeps what it knows of it
+            now = self._tell(replace(now, primary=own), {"primary_rack": own})
+            self.wait_until_settled("primary", teacher)
+        return now
 
     def _alone(self, wanted: Vlan, fields: Mapping[str, str]) -> Vlan:
         now = self._tell(wanted, fields)
-        self.work.report.step("serve alone for a moment")
-        peer = peer_name(now)
+        self.work.report.step("serve without a partner")
         self.work.wait(
             "dhcpd here without a partner",
             ALONE_DEADLINE,
-            lambda: "" if self.dhcpd.serves_alone(peer) else f"dhcpd here still knows {peer}",
+            lambda: "" if self.dhcpd.serves_alone(self._peer) else f"dhcpd here isn't yet without {self._peer}",
         )
         return now
 
     def _wait_for_teacher(self, teacher: str) -> None:
         """Another rack's dhcpd shows only by its port that it has dropped its partner."""
-        try:
-            self.work.wait(
-                "the serving rack without a partner",
-                ALONE_DEADLINE,
-                lambda: "its failover port is open" if listens(self.addresses.get(teacher, ())) else "",
-            )
-        except StepError:
-            # It serves another VLAN with a partner: then it may remember the old one, and we wait MCLT.
-            self.work.report.say("the serving rack has a partner for another VLAN")
+        self._wait_or_say(
+            "the serving rack without a partner",
+            lambda: "its failover port is open" if listens(self.addresses.get(teacher, ())) else "",
+        )
 
-    def _wait_until_joined(self, teacher: str, role: str) -> None:
-        self.work.report.step("learn the leases")
-        peer, partners = peer_name(self.wanted), self.addresses.get(teacher, ())
-        self.work.wait(f"{peer} with all leases", JOIN_DEADLINE, lambda: self.dhcpd.unsettled(peer, role, partners))
+    def _forget_partners(self) -> None:
+        """dhcpd here neither serves the VLAN nor remembers to have done so with a partner."""
+        self._wait_or_say(
+            f"dhcpd here without {self._peer}", lambda: f"it remembers {self._peer}" if self._remembers() else ""
+        )
+
+    def _remembers(self) -> bool:
+        if self.dhcpd.is_off():
+            self.dhcpd.forget(self._peer)
+        return self._peer in self.dhcpd.peers() or self.dhcpd.state(self._peer) is not None
+
+    def _wait_or_say(self, what: str, attempt: Callable[[], str]) -> None:
+        """Without it the new half of the pair waits MCLT: slower, and as safe."""
+        try:
+            self.work.wait(what, ALONE_DEADLINE, attempt)
+        except StepError as error:
+            self.work.report.say(error.cause)
 
     def _is_whole(self) -> bool:
         """True if this dhcpd and its partner agree on all leases; else it must not forget its partner."""
-        state = self.dhcpd.state(peer_name(self.wanted))
-        return state is None or state.is_normal
+        state = self.dhcpd.state(self._peer)
+        peer = self.dhcpd.peers().get(self._peer)
+        return state is None or (state.is_normal and peer is not None and self.dhcpd.is_connected(peer.partner))
+
+    @property
+    def _peer(self) -> str:
+        return peer_name(self.wanted)
 
     def _tell(self, wanted: Vlan, fields: Mapping[str, str]) -> Vlan:
         self.work.report.step(f"VLAN {wanted.id}: {wanted}")

@@ -49,3 +49,8 @@ def failover_states(path: Path) -> dict[str, FailoverState]:
     return {
         match["peer"]: FailoverState(match["peer"], match["mine"], match["partner"]) for match in STATE.finditer(text)
     }
+
+
+def without_state(text: str, peer: str) -> str:
+    """The text of a lease file without what it says of a peer."""
+    return re.sub(rf'^failover peer "{re.escape(peer)}" state \{{[^}}]*\}}\n?', "", text, flags=re.MULTILINE)

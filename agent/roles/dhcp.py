@@ -14,8 +14,8 @@ from agent.records import Record
 from agent.roles.base import Outputs, Role
 from agent.vlan import DynamicRange, mark, set_vlan
 
-SETTLED_DEADLINE = 300.0
-"""Seconds until both dhcpd agree; 38–54 s were seen when it was first turned on."""
+OFF_DEADLINE = 120.0
+"""Seconds until MAAS has taken a VLAN from dhcpd; 2–4 s were seen (maas-facts §0a row 6)."""
 
 
 class Dhcp(Role):
@@ -31,26 +31,23 @@ class Dhcp(Role):
         self._vlan: Vlan | None = None
 
     def finish(self) -> None:
-        """Tell MAAS (on the side that configures), then wait for this host's dhcpd."""
+        """Tell MAAS this rack's part of what is wanted, and wait until this host's dhcpd does it."""
         subnet = self._subnet()
         if subnet is None:
             raise StepError(
                 f"MAAS has no subnet {self.settings.subnet}: a rack with an address in it makes MAAS learn it"
             )
-        vlan = self._api.vlan(subnet.vlan)
-        addresses = {rack.system_id: rack.addresses for rack in self._api.racks()}
+        self._vlan = self._vlan_before = self._api.vlan(subnet.vlan)
+        self.work.facts["peer"] = peer = peer_name(self._vlan)
         if self.settings.configures:
             self._range.ensure(subnet)
-            vlan = self._ensure_vlan(vlan, addresses)
-        self._vlan = vlan
-        peer = peer_name(vlan)
-        self.work.facts["peer"] = peer
         if self.settings.enabled:
-            partner = self.settings.secondary if self.settings.configures else self.settings.primary
-            self._wait_until_settled(peer, addresses.get(partner, ()))
-        else:
-            self.work.report.step(f"wait for the end of {peer}")
-            self.work.wait(f"no {peer} on this host", SETTLED_DEADLINE, lambda: _still_serves(self._dhcpd, peer))
+            self._vlan = self._serve(self._vlan)
+            return
+        if self.settings.configures:
+            self._vlan = self._turn_off(self._vlan)
+        self.work.report.step(f"wait for the end of {peer}")
+        self.work.wait(f"no {peer} on this host", OFF_DEADLINE, lambda: _still_serves(self._dhcpd, peer))
 
     def outputs(self) -> Outputs:
         """VLAN and fabric of the subnet."""
@@ -59,7 +56,7 @@ class Dhcp(Role):
     def roll_back(self) -> None:
         """The VLAN as it was, without a range that came meanwhile."""
         try:
-            if self._vlan_before:
+            if self._vlan_before and self._vlan_before != self._api.vlan(self._vlan_before.id):
                 set_vlan(self._api, self._api.vlan(self._vlan_before.id), self._vlan_before)
             if subnet := self._subnet():
                 self._range.restore(subnet)
@@ -67,13 +64,15 @@ class Dhcp(Role):
             self.work.report.say(f"not restored in MAAS: {error.cause}")
 
     def remove(self) -> None:
-        """DHCP off, racks cleared, our range deleted; what is gone, or another's by now, needs nothing."""
-        if not self.settings.configures:
-            return
+        """This rack's part undone: secondary cleared, then DHCP off, primary cleared, our range deleted.
+
+        What is gone, or in other hands by now, needs nothing.
+        """
         try:
             if subnet := self._subnet():
-                self._turn_off(self._api.vlan(subnet.vlan))
-                self._range.delete(subnet)
+                self._leave(self._api.vlan(subnet.vlan))
+                if self.settings.configures:
+                    self._range.delete(subnet)
         except NobodyAnswersError as error:
             raise StepError(
                 f"{error.cause}\nDHCP must be turned off in MAAS: start a region and try again, or, if MAAS is gone"
@@ -83,41 +82,38 @@ class Dhcp(Role):
             if error.status != 404:
                 raise
 
-    def _turn_off(self, now: Vlan) -> None:
+    def _leave(self, now: Vlan) -> None:
         """A VLAN that this rack serves no more is another command's: that of the rack which came in its place."""
-        if self.settings.primary not in (now.primary, now.secondary):
+        own = self.settings.primary if self.settings.configures else self.settings.secondary
+        if own not in (now.primary, now.secondary):
             if now.primary:
                 self.work.report.say(f"the VLAN is now served by {now}: left as it is")
-            return
-        self.work.report.step(f"turn off DHCP on VLAN {now.id}")
-        set_vlan(self._api, now, Vlan(now.id, now.fabric, "", "", dhcp_on=False))
+        elif self.settings.configures:
+            self._turn_off(now)
+        elif now.secondary == own:
+            self.work.report.step(f"leave VLAN {now.id}")
+            self._api.update_vlan(now.id, {"secondary_rack": ""})
+
+    def _turn_off(self, now: Vlan) -> Vlan:
+        wanted = Vlan(now.id, now.fabric, "", "", dhcp_on=False)
+        if now != wanted:
+            self.work.report.step(f"turn off DHCP on VLAN {now.id}")
+            set_vlan(self._api, now, wanted)
+        return kept(self._api, wanted)
 
     def _subnet(self) -> Subnet | None:
         return self._api.subnet(self.settings.subnet)
 
-    def _ensure_vlan(self, now: Vlan, addresses: dict[str, tuple[str, ...]]) -> Vlan:
-        enabled = self.settings.enabled
-        racks = (self.settings.primary, self.settings.secondary) if enabled else ("", "")
-        wanted = Vlan(now.id, now.fabric, *racks, dhcp_on=enabled)
+    def _serve(self, now: Vlan) -> Vlan:
+        wanted = Vlan(now.id, now.fabric, self.settings.primary, self.settings.secondary, dhcp_on=True)
+        addresses = {rack.system_id: rack.addresses for rack in self._api.racks()}
+        handover = Handover(self.work, self._api, self._dhcpd, addresses, wanted)
+        if not self.settings.configures:
+            return handover.join(now)
+        now = handover.take(now)
         if now == wanted:
-            return now
-        self._vlan_before = now
-        if enabled and now.dhcp_on and now.primary:
-            Handover(self.work, self._api, self._dhcpd, addresses, wanted).run(now)
-        else:
-            self.work.report.step(f"turn {'on' if enabled else 'off'} DHCP on VLAN {now.id}")
-            set_vlan(self._api, now, wanted)
-        return kept(self._api, wanted)
-
-    def _wait_until_settled(self, peer: str, partners: tuple[str, ...]) -> None:
-        role = "primary" if self.settings.configures else "secondary"
-        self.work.report.step(f"wait for {peer}")
-        self.work.wait(f"{peer} on both sides", SETTLED_DEADLINE, lambda: self._dhcpd.unsettled(peer, role, partners))
-        state = self._dhcpd.state(peer)
-        if state and not state.is_normal:
-            self.work.report.say(
-                f"{peer} is {state}: one rack serves all, the other joins by itself within MCLT, an hour at most"
-            )
+            handover.wait_until_settled("primary", wanted.secondary)
+        return now
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:

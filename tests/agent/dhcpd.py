@@ -9,7 +9,9 @@ from tests.agent.conftest import FakeHost
 from tests.agent.fake_maas import ADDRESSES, FakeMaas
 
 CONF, LEASES, CONNECTIONS = "/var/lib/maas/dhcpd.conf", "/var/lib/maas/dhcp/dhcpd.leases", "/proc/net/tcp"
+DATAGRAMS = "/proc/net/udp"
 PEER = "failover-vlan-5001"
+SERVING = "   2: 00000000:0043 00000000:0000 07 00000000:00000000\n"
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 
 
@@ -36,7 +38,9 @@ class RackDhcpd:
         if not vlan["dhcp_on"] or self.own not in racks:
             self.machine.root.joinpath(CONF[1:]).unlink(missing_ok=True)
             self.connect("")
+            self.machine.write(DATAGRAMS, HEAD)
             return
+        self.machine.write(DATAGRAMS, HEAD + SERVING)
         partner = racks[1 - racks.index(self.own)]
         role = ("primary", "secondary")[racks.index(self.own)]
         if partner is None:
@@ -48,6 +52,13 @@ class RackDhcpd:
         self.machine.write(CONF, conf(role, address, other))
         self.machine.write(LEASES, leases(*self.state.split("/")))
         self.connect(other)
+
+    def off(self, memory: str = "") -> None:
+        """No dhcpd runs here; `memory` is what its lease file says."""
+        self.machine.write(CONNECTIONS, HEAD)
+        self.machine.write(DATAGRAMS, HEAD)
+        if memory:
+            self.machine.write(LEASES, leases(*memory.split("/")))
 
     def connect(self, partner: str) -> None:
         """A connection of the failover protocol to `partner`, "" for none."""

@@ -50,6 +50,7 @@ class FakeMaas:
         self.down = 0
         """Status for every answer while it isn't 0."""
         self.ignores_secondary = False
+        self.ignores_everything = False
         self.clock_ahead = 0.0
         """Seconds by which its Date header is wrong."""
         self.on_vlan_change: Callable[[], None] = lambda: None
@@ -141,6 +142,8 @@ class FakeMaas:
                 raise Refusal(400, {"start_ip": text, "end_ip": text})
 
     def _update_vlan(self, fields: dict[str, str]) -> object:
+        if self.ignores_everything:
+            return self.vlan
         vlan = dict(self.vlan)
         for name in ("primary_rack", "secondary_rack"):
             if fields.get(name) and fields[name] not in self.racks:

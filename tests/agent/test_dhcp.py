@@ -33,9 +33,9 @@ WAITS = dataclasses.replace(SETTINGS, configures=False)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dhcp, "SETTLED_DEADLINE", 0.3)
+    monkeypatch.setattr(dhcp, "OFF_DEADLINE", 0.3)
     monkeypatch.setattr(handover, "ALONE_DEADLINE", 0.3)
-    monkeypatch.setattr(handover, "JOIN_DEADLINE", 0.3)
+    monkeypatch.setattr(handover, "SETTLED_DEADLINE", 0.3)
 
 
 @pytest.fixture
@@ -65,72 +65,48 @@ def served_by(maas: FakeMaas, primary: str | None, secondary: str | None, *, on:
     maas.on_vlan_change()
 
 
-def test_first_time_then_nothing(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-    assert local.apply(bundle(maas)) == {"vlan": 5001, "fabric": 3}
-    assert maas.requests == [
-        f"POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment={MARK}",
-        "PUT vlans/5001/ primary_rack=aaa secondary_rack=bbb dhcp_on=true",
-    ]
+def calls(local: Local, maas: FakeMaas, bundle: Bundle) -> list[str]:
+    """The changes of the VLAN by applying `bundle`."""
     maas.requests.clear()
-    local.apply(bundle(maas))
-    assert maas.requests == []
-    assert local.differences() == []
+    local.apply(bundle)
+    return [request.partition(" vlans/5001/ ")[2] for request in maas.requests if "vlans" in request]
 
 
-def test_what_the_lease_file_says_of_the_partner_before_doesn_t_count(
-    machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
-) -> None:
-    maas.on_vlan_change = lambda: None
-    machine.write(LEASES, leases("normal", "normal"))
-    with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
-        local.apply(bundle(maas))
-    for role, partner in (("secondary", "bbb"), ("primary", "ccc")):
-        machine.write(CONF, conf(role, ADDRESSES["aaa"], ADDRESSES[partner]))
-        with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
-            local.apply(bundle(maas))
-    machine.write(CONF, conf("primary", ADDRESSES["aaa"], ADDRESSES["bbb"]))
-    with pytest.raises(ToldError, match=r"dhcpd here has no connection to 127\.0\.0\.3 port 647"):
-        local.apply(bundle(maas))
-    dhcpd.connect(ADDRESSES["bbb"])
-    local.apply(bundle(maas))
+class TestPrimary:
+    """The rack aaa takes the VLAN; which calls MAAS gets for it."""
 
+    def test_first_time_then_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        assert local.apply(bundle(maas)) == {"vlan": 5001, "fabric": 3}
+        assert maas.requests == [
+            f"POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment={MARK}",
+            "PUT vlans/5001/ primary_rack=aaa dhcp_on=true",
+        ]
+        assert calls(local, maas, bundle(maas)) == []
 
-def test_an_hour_of_mclt_is_told_and_not_waited_for(
-    dhcpd: RackDhcpd, local: Local, maas: FakeMaas, capfd: pytest.CaptureFixture[str]
-) -> None:
-    dhcpd.state = "partner-down/recover-wait"
-    local.apply(bundle(maas))
-    assert "one rack serves all, the other joins by itself within MCLT" in capfd.readouterr().err
-
-
-class TestHandover:
-    """Which calls MAAS gets while the VLAN is served, from the host of the rack aaa."""
-
-    def calls(self, local: Local, maas: FakeMaas, bundle: Bundle) -> list[str]:
-        """The changes of the VLAN."""
-        maas.requests.clear()
-        local.apply(bundle)
-        return [request.partition(" vlans/5001/ ")[2] for request in maas.requests if "vlans" in request]
+    def test_a_pair_that_stands_is_left_alone(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "aaa", "bbb")
+        assert calls(local, maas, bundle(maas)) == []
+        assert local.differences() == []
 
     def test_swap(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         served_by(maas, "bbb", "aaa")
-        assert self.calls(local, maas, bundle(maas)) == ["primary_rack=aaa", "secondary_rack=bbb dhcp_on=true"]
+        assert calls(local, maas, bundle(maas)) == ["primary_rack=aaa"]
+        assert (maas.vlan["primary_rack"], maas.vlan["secondary_rack"]) == ("aaa", None)
 
     def test_another_secondary(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         served_by(maas, "aaa", "ccc")
-        assert self.calls(local, maas, bundle(maas)) == ["secondary_rack=", "secondary_rack=bbb dhcp_on=true"]
+        assert calls(local, maas, bundle(maas)) == ["secondary_rack="]
 
     def test_another_secondary_for_one_that_is_dead(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         """What the dead one knew and this one doesn't must be waited for: the partner isn't forgotten."""
         dhcpd.state = "communications-interrupted/normal"
         served_by(maas, "aaa", "ccc")
-        dhcpd.state = "partner-down/recover-wait"
-        assert self.calls(local, maas, bundle(maas)) == ["secondary_rack=bbb dhcp_on=true"]
+        assert calls(local, maas, bundle(maas)) == []
 
     @pytest.fixture
     def open_ports(self, maas: FakeMaas, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         """Racks that are up; a dhcpd listens for its partner exactly while it has one."""
-        up = {"aaa", "bbb", "ccc"}
+        up = {"aaa", "bbb", "ccc", "ddd"}
 
         def listens(addresses: tuple[str, ...]) -> bool:
             pair = {maas.vlan["primary_rack"], maas.vlan["secondary_rack"]}
@@ -139,35 +115,27 @@ class TestHandover:
         monkeypatch.setattr(handover, "listens", listens)
         return up
 
-    def test_a_new_primary_learns_the_leases_first(
+    def test_new_here_learns_the_leases_first(
         self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
     ) -> None:
         served_by(maas, "ccc", "bbb")
-        assert self.calls(local, maas, bundle(maas)) == [
-            "primary_rack=bbb",
-            "secondary_rack=aaa",
-            "primary_rack=aaa",
-            "secondary_rack=bbb dhcp_on=true",
-        ]
+        assert calls(local, maas, bundle(maas)) == ["primary_rack=bbb", "secondary_rack=aaa", "primary_rack=aaa"]
 
-    def test_two_new_racks(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]) -> None:
+    def test_new_with_a_new_secondary(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
+    ) -> None:
         maas.add_rack("ddd")
         served_by(maas, "ccc", "ddd")
-        open_ports.add("ddd")
-        assert self.calls(local, maas, bundle(maas)) == [
-            "secondary_rack=",
-            "secondary_rack=aaa",
-            "primary_rack=aaa",
-            "secondary_rack=bbb dhcp_on=true",
-        ]
+        assert calls(local, maas, bundle(maas)) == ["secondary_rack=", "secondary_rack=aaa", "primary_rack=aaa"]
 
-    def test_a_new_primary_for_one_that_is_dead(
+    def test_new_for_one_that_is_dead(
         self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
     ) -> None:
         open_ports.remove("ccc")
         dhcpd.state = "recover-wait/partner-down"
         served_by(maas, "ccc", "bbb")
-        assert self.calls(local, maas, bundle(maas)) == ["primary_rack=aaa"]
+        assert calls(local, maas, bundle(maas)) == ["primary_rack=aaa"]
+        assert (maas.vlan["primary_rack"], maas.vlan["secondary_rack"]) == ("aaa", "bbb")
 
     def test_a_failure_on_the_way_restores_the_vlan(
         self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, open_ports: set[str]
@@ -175,52 +143,102 @@ class TestHandover:
         served_by(maas, "ccc", "bbb")
         before = dict(maas.vlan)
         dhcpd.state = "recover/unknown-state"
-        with pytest.raises(ToldError, match=r"learn the leases: .* dhcpd here says recover/unknown-state"):
+        with pytest.raises(ToldError, match="dhcpd here says recover/unknown-state"):
             local.apply(bundle(maas))
         assert maas.vlan == before
         assert [known["comment"] for known in maas.ranges] == [MARK]
 
-
-def test_reads_back_what_maas_kept(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-    maas.ignores_secondary = True
-    with pytest.raises(ToldError) as told:
-        local.apply(bundle(maas))
-    assert "MAAS kept for VLAN 5001: primary aaa, secondary none, DHCP on; asked for was: " in told.value.lines[0]
-    assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == (None, False)
-    assert maas.ranges == []
+    def test_a_failure_the_first_time_leaves_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        maas.on_vlan_change = lambda: None
+        with pytest.raises(ToldError, match="dhcpd here isn't yet without failover-vlan-5001"):
+            local.apply(bundle(maas))
+        assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == (None, False)
+        assert maas.ranges == []
 
 
-def test_failure_restores_the_vlan(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-    local.apply(bundle(maas))
-    before = dict(maas.vlan)
-    dhcpd.state = "communications-interrupted/normal"
-    with pytest.raises(ToldError, match="dhcpd here says communications-interrupted/normal"):
-        local.apply(bundle(maas, "aaa", "ccc"))
-    assert maas.vlan == before
-    assert len(maas.ranges) == 1
+class TestSecondary:
+    """The rack aaa joins the rack bbb."""
+
+    def test_joins_and_only_waits_then(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", None)
+        assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == ["secondary_rack=aaa"]
+        assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == []
+        assert local.differences() == []
+
+    def test_forgets_an_old_partner_but_no_lease(
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
+        """A dhcpd that is off keeps its lease file; with its old state in it the new primary would wait an hour."""
+        seen = []
+        served_by(maas, "bbb", None)
+        dhcpd.off("normal/normal")
+
+        def look() -> None:
+            seen.append((machine.root / LEASES[1:]).read_text())
+            dhcpd.update()
+
+        maas.on_vlan_change = look
+        local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+        assert seen == ["\nlease 198.51.100.12 { starts 1; }\n"]
+
+    def test_takes_the_place_of_a_dead_one(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", "ccc")
+        assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == ["secondary_rack=aaa"]
+
+    def test_refuses_another_primary(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "ccc", None)
+        with pytest.raises(ToldError, match="MAAS has for VLAN 5001: primary ccc, secondary none, DHCP on"):
+            local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+
+    def test_reads_back_what_maas_kept(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", None)
+        maas.ignores_secondary = True
+        with pytest.raises(ToldError, match="MAAS kept for VLAN 5001: primary bbb, secondary none, DHCP on; asked"):
+            local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+
+    def test_failure_restores_the_vlan(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", None)
+        before = dict(maas.vlan)
+        dhcpd.state = "communications-interrupted/normal"
+        with pytest.raises(ToldError, match="dhcpd here says communications-interrupted/normal"):
+            local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+        assert maas.vlan == before
+
+    def test_an_hour_of_mclt_is_told_and_not_waited_for(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        dhcpd.state = "recover-wait/partner-down"
+        served_by(maas, "bbb", None)
+        local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+        assert "one rack serves all, the other joins by itself within MCLT" in capfd.readouterr().err
+
+    def test_what_the_lease_file_says_of_the_partner_before_doesn_t_count(
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
+        served_by(maas, "bbb", "aaa")
+        maas.on_vlan_change = lambda: None
+        for role, partner in (("primary", "bbb"), ("secondary", "ccc")):
+            machine.write(CONF, conf(role, ADDRESSES["aaa"], ADDRESSES[partner]))
+            with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
+                local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
+        machine.write(CONF, conf("secondary", ADDRESSES["aaa"], ADDRESSES["bbb"]))
+        dhcpd.connect("")
+        with pytest.raises(ToldError, match=r"dhcpd here has no connection to 127\.0\.0\.3 port 647"):
+            local.apply(bundle(maas, "bbb", "aaa", settings=WAITS))
 
 
 def test_off_and_on_again(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-    local.apply(bundle(maas))
+    served_by(maas, "aaa", "bbb")
     ranges = maas.ranges
-    maas.requests.clear()
-    local.apply(bundle(maas, settings=OFF))
-    assert maas.requests == [
-        "PUT vlans/5001/ dhcp_on=false",
-        "PUT vlans/5001/ secondary_rack=",
-        "PUT vlans/5001/ primary_rack=",
-    ]
+    assert calls(local, maas, bundle(maas, settings=OFF)) == ["dhcp_on=false", "secondary_rack=", "primary_rack="]
     assert maas.ranges == ranges
     assert local.differences() == []
-    maas.requests.clear()
-    local.apply(bundle(maas, settings=dataclasses.replace(OFF, configures=False)))
-    assert maas.requests == []
-    local.apply(bundle(maas))
-    assert (maas.vlan["primary_rack"], maas.vlan["secondary_rack"], maas.vlan["dhcp_on"]) == ("aaa", "bbb", True)
+    assert calls(local, maas, bundle(maas, settings=dataclasses.replace(OFF, configures=False))) == []
+    assert calls(local, maas, bundle(maas)) == ["primary_rack=aaa dhcp_on=true"]
 
 
 def test_off_is_waited_for(machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-    local.apply(bundle(maas))
+    served_by(maas, "aaa", "bbb")
     maas.on_vlan_change = lambda: None
     before = dict(maas.vlan)
     with pytest.raises(ToldError, match="dhcpd here is still configured for failover-vlan-5001"):
@@ -238,9 +256,9 @@ class TestRange:
         maas.requests.clear()
         local.apply(bundle(maas, settings=moved))
         assert maas.requests == [f"PUT ipranges/1/ start_ip=198.51.100.110 end_ip=198.51.100.130 comment={MARK}"]
-        dhcpd.state = "communications-interrupted/normal"
-        dhcpd.update()
-        with pytest.raises(ToldError, match="communications-interrupted"):
+        maas.ignores_everything = True
+        served_by(maas, "ccc", "bbb")
+        with pytest.raises(ToldError, match="MAAS kept for VLAN 5001"):
             local.apply(bundle(maas))
         assert (maas.ranges[0]["start_ip"], maas.ranges[0]["comment"]) == ("198.51.100.110", before[0]["comment"])
 
@@ -257,7 +275,7 @@ class TestRange:
         assert maas.ranges == [given]
 
 
-def test_unknown_subnet_and_rack(local: Local, maas: FakeMaas) -> None:
+def test_unknown_subnet_and_rack(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
     with pytest.raises(ToldError, match=r"MAAS has no subnet 203\.0\.113\.0/24"):
         local.apply(bundle(maas, settings=dataclasses.replace(SETTINGS, subnet="203.0.113.0/24")))
     with pytest.raises(ToldError, match=r"Select a valid choice\. zzz is not one of the available choices"):
@@ -265,19 +283,8 @@ def test_unknown_subnet_and_rack(local: Local, maas: FakeMaas) -> None:
     assert maas.ranges == []
 
 
-def test_other_side_only_waits(machine: FakeHost, local: Local, maas: FakeMaas) -> None:
-    mine = bundle(maas, "bbb", "aaa", settings=WAITS)
-    with pytest.raises(ToldError, match="dhcpd here doesn't serve failover-vlan-5001 yet"):
-        local.apply(mine)
-    RackDhcpd(machine, maas).follow()
-    served_by(maas, "bbb", "aaa")
-    assert local.apply(mine) == {"vlan": 5001, "fabric": 3}
-    local.remove(mine)
-    assert maas.requests == []
-
-
 class TestRemove:
-    """What the command of a pair's primary undoes when it goes."""
+    """What a command undoes when it goes."""
 
     def test_turns_off_and_deletes_our_range(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         maas.ranges = [given := known_range(maas, 1, "dynamic", 50, 60)]
@@ -286,7 +293,6 @@ class TestRemove:
         local.remove(bundle(maas))
         assert maas.requests == [
             "PUT vlans/5001/ dhcp_on=false",
-            "PUT vlans/5001/ secondary_rack=",
             "PUT vlans/5001/ primary_rack=",
             "DELETE ipranges/2/",
         ]
@@ -309,6 +315,15 @@ class TestRemove:
         local.remove(bundle(maas))
         assert maas.requests == []
         assert f"the VLAN is now served by primary {pair[0]}" in capfd.readouterr().err
+
+    def test_the_secondary_goes_first(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        served_by(maas, "bbb", None)
+        mine = bundle(maas, "bbb", "aaa", settings=WAITS)
+        local.apply(mine)
+        maas.requests.clear()
+        local.remove(mine)
+        assert maas.requests == ["PUT vlans/5001/ secondary_rack="]
+        assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"], len(maas.ranges)) == ("bbb", True, 1)
 
     def test_leaves_the_range_of_a_pair_that_is_off(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         local.apply(bundle(maas, settings=OFF))
