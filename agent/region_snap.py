@@ -10,6 +10,7 @@ from agent import disk
 from agent.bundle import Effect, File, RegionSettings, fill_markers
 from agent.changes import Change, is_in_place, wanted
 from agent.errors import StepError
+from agent.identity import forget_identity
 from agent.machine import Work
 from agent.packaging import PACKAGINGS, SNAP, SNAP_MODE, snap_unit
 from agent.region_conf import changed_keys, database_of, keys_of
@@ -111,8 +112,8 @@ class SnapRegion:
         """No mode, no identity, and the unit as it is after the snap's installation: active, with nothing to run."""
         paths, packaging = self._work.paths, self._packaging
         self._forget_mode()
-        for path in (packaging.maas_id, packaging.secret, packaging.certificates):
-            disk.remove_tree(paths.at(path))
+        forget_identity(self._work, packaging)
+        paths.at(packaging.secret).unlink(missing_ok=True)
         self._work.commands.run("systemctl", "start", self.unit, check=False, timeout=CONFIG_TIMEOUT)
 
     def _initialise(self) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 
 from agent import external_database, region_health
 from agent.bundle import RegionSettings
 from agent.errors import StepError
+from agent.identity import SECRET_FORM, read_system_id
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
 from agent.maas_tls import MaasTls
 from agent.maas_tls import missing as missing_tls
 from agent.machine import Machine, Work
-from agent.packaging import DEB, PACKAGINGS, RELEASES, Packaging, region_log
+from agent.packaging import DEB, PACKAGINGS, RELEASES, region_log
 from agent.preflight_maas import check_region
 from agent.records import Record
 from agent.region_cli import Administrator
@@ -26,8 +26,6 @@ HEALTH_DEADLINE = 300.0
 """Seconds until a started region lists its event loops; 16–18 s were seen."""
 FORGET_DEADLINE = 240.0
 """Seconds until MAAS believes that a stopped region has stopped: up to 150 s where it couldn't say so itself."""
-MAAS_ID = DEB.maas_id
-SECRET_FORM = re.compile(r"[0-9a-f]{32}")
 
 
 class Region(Role):
@@ -147,14 +145,6 @@ class Region(Role):
             missing_tls(settings, region_health.OWN_URL),
         )
         return [*filter(None, found)]
-
-
-def read_system_id(machine: Machine, packaging: Packaging = DEB) -> str:
-    """This controller's identity in MAAS, "" if it has none; it may change, so it is read each time."""
-    try:
-        return machine.paths.at(packaging.maas_id).read_text().strip()
-    except FileNotFoundError:
-        return ""
 
 
 def _forget(api: MaasApi, system_id: str) -> str:
