@@ -77,7 +77,7 @@ class PostgresSettings:
     database: str
     role: str
     connections: int = 0
-    """What MAAS's role must be able to hold, whoever set the server's limits last."""
+    """What the server's files let MAAS's role hold, and `ALTER SYSTEM` may have taken away."""
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,12 @@ class PostgresPrimary(pulumi.ComponentResource):
             Bundle(
                 host=args.host.name,
                 component=name,
-                settings=PostgresSettings(version=args.version, database=args.database, role=args.role),
+                settings=PostgresSettings(
+                    version=args.version,
+                    database=args.database,
+                    role=args.role,
+                    connections=args.max_connections - args.superuser_reserved_connections,
+                ),
                 packages=packages(args.version),
                 files=files,
                 units=(unit,),

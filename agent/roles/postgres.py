@@ -26,6 +26,8 @@ class ServerState:
 
     version: str
     max_connections: int
+    kept: int
+    """Connections that only superusers and roles like them get."""
     loaded: float
     """When the configuration was read last (seconds since the epoch)."""
     pending: tuple[str, ...]
@@ -80,6 +82,8 @@ class Postgres(Role):
         self.work.wait("PostgreSQL", START_DEADLINE, self._missing, unit=self.unit)
         if self._state and self._state.pending:
             raise StepError(f"settings wait for a restart of {self.unit}: {', '.join(self._state.pending)}")
+        if self._state and (short := too_few_connections(self.settings, self._state)):
+            raise StepError(short)
 
     def _missing(self) -> str:
         done = _ask(self.work, self.settings)
@@ -114,6 +118,8 @@ class Postgres(Role):
             return [f"PostgreSQL doesn't answer: {done.complaint}"]
         state = _parse(done.stdout)
         found = [f"setting {name} waits for a restart" for name in state.pending]
+        if short := too_few_connections(settings, state):
+            found.append(short)
         if state.hba_error:
             found.append(f"pg_hba.conf: {state.hba_error}")
         if not state.can_login:
@@ -121,6 +127,18 @@ class Postgres(Role):
         if state.owner != settings.role:
             found.append(f"database {settings.database} belongs to {state.owner or 'nobody: it is missing'}")
         return found
+
+
+def too_few_connections(settings: PostgresSettings, state: ServerState) -> str:
+    """What is wrong if somebody's `ALTER SYSTEM`, which wins over all files, took MAAS's connections away; or ""."""
+    left = state.max_connections - state.kept
+    if left >= settings.connections:
+        return ""
+    return (
+        f"MAAS needs {settings.connections} connections and can have {left} (max_connections {state.max_connections},"
+        f" {state.kept} kept for superusers): ALTER SYSTEM RESET max_connections, superuser_reserved_connections and"
+        " reserved_connections, whichever was set there, then restart it"
+    )
 
 
 def psql(settings: PostgresSettings) -> tuple[str, ...]:
@@ -161,6 +179,8 @@ def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
         SELECT json_build_array(
             current_setting('server_version'),
             current_setting('max_connections')::int,
+            current_setting('superuser_reserved_connections')::int
+                + coalesce(current_setting('reserved_connections', true)::int, 0),
             extract(epoch FROM pg_conf_load_time()),
             (SELECT json_agg(name) FROM pg_settings WHERE pending_restart),
             (SELECT min(format('line %s: %s', line_number, error)) FROM pg_hba_file_rules WHERE error IS NOT NULL),
@@ -173,10 +193,11 @@ def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
 
 
 def _parse(text: str) -> ServerState:
-    version, limit, loaded, pending, hba_error, verifier, can_login, superuser, owner = json.loads(text)
+    version, limit, kept, loaded, pending, hba_error, verifier, can_login, superuser, owner = json.loads(text)
     return ServerState(
         version=version.split()[0],
         max_connections=limit,
+        kept=kept,
         loaded=float(loaded),
         pending=tuple(pending or ()),
         hba_error=hba_error or "",

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,19 @@ def test_setting_that_waits_for_a_restart_is_told(server: Server) -> None:
     with pytest.raises(ToldError, match=r"settings wait for a restart of .*: max_connections"):
         server.local.apply(server.bundle(hba="local all postgres peer\n# more\n"))
     assert server.local.differences() == ["setting max_connections waits for a restart"]
+
+
+def test_connections_that_were_taken_away_are_told(server: Server) -> None:
+    """`ALTER SYSTEM` wins over every file, so a file that says enough proves nothing."""
+    bundle = replace(server.bundle(limit=30), settings=PostgresSettings(server.version, "maas db", 'maas"role', 27))
+    server.local.apply(bundle)
+    assert server.local.differences() == []
+    server.ask("ALTER SYSTEM SET max_connections = 29")
+    subprocess.run([server.machine.outside / "hooks" / f"restart-{server.unit}"], check=True)
+    with pytest.raises(ToldError, match=r"MAAS needs 27 connections and can have 26 \(max_connections 29, 3 kept"):
+        server.local.apply(bundle)
+    (difference,) = server.local.differences()
+    assert "ALTER SYSTEM RESET max_connections" in difference
 
 
 def test_wrong_owner_and_superuser_are_put_right(server: Server) -> None:
