@@ -21,7 +21,7 @@ from components.postgres_primary import Database, PostgresPrimary, PostgresPrima
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
 from config.load import Stack
-from config.sizing import SUPERUSERS, max_connections, ordinary_need
+from config.sizing import SUPERUSERS, max_connections
 from config.stack_file import Cluster
 from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
 from config.topology import IscDhcpPair as WantedIscDhcpPair
@@ -135,7 +135,6 @@ def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> 
             region_addresses=tuple(_address(topology, region) for region in topology.regions),
             # MAAS gives Temporal no TLS for PostgreSQL, and Temporal then refuses it (sslmode=disable).
             tls_only=not VERSIONS[topology.maas.version].temporal,
-            connections=ordinary_need(topology),
             max_connections=max_connections(topology),
             superuser_reserved_connections=SUPERUSERS,
         ),
