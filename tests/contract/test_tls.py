@@ -44,7 +44,7 @@ def names(program: dict[str, Recorded]) -> tuple[object, object]:
 
 def test_the_certificate_is_for_every_name_and_address(dev: Cluster) -> None:
     program = recorder.run(dev, preview=True)
-    assert names(program) == (["maas.example.com", "lb1", *REGIONS], [LB, *REGIONS.values()])
+    assert names(program) == (["lb1", *REGIONS, "maas.example.com"], [LB, *REGIONS.values()])
     certificate, key = program["cluster-maas-certificate"].inputs, program["cluster-maas-key"].inputs
     assert (certificate["validityPeriodHours"], certificate["earlyRenewalHours"]) == (90 * 24, 20 * 24)
     assert (key["algorithm"], key["rsaBits"]) == ("RSA", 3072)
@@ -66,11 +66,11 @@ def no_second_region(cluster: Cluster) -> None:
         (
             third_region,
             (
-                ["maas.example.com", "lb1", *REGIONS, "region3"],
+                ["lb1", *REGIONS, "region3", "maas.example.com"],
                 [LB, *REGIONS.values(), "198.51.100.23", "2001:db8::23"],
             ),
         ),
-        (no_second_region, (["maas.example.com", "lb1", "region1"], [LB, "198.51.100.21"])),
+        (no_second_region, (["lb1", "region1", "maas.example.com"], [LB, "198.51.100.21"])),
     ],
 )
 def test_other_regions_are_another_certificate(

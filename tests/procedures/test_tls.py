@@ -6,44 +6,29 @@ In order, on one cluster.
 from __future__ import annotations
 
 import datetime
-import http.client
 import json
 import re
-import shutil
-import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from typing import cast
-from urllib.parse import urlsplit
 
 import pytest
 
 from agent.roles.host import LAUNCHER
-from ops.status import Status
 from tests.engine.deployment import STACK, Cluster, Deployment, name_of, plaintext
-from tests.engine.hosts import files_holding, sql, unit_starts
+from tests.engine.hosts import files_holding, sql
 from tests.lab.standin.daemons.polling import eventually
+from tests.procedures.over_tls import address, authority, certificate, get, starts, status, tls, told, without_tls
 from tests.procedures.scenario import scenario
 
 pytestmark = pytest.mark.lab
 
 REGIONS = ("region1", "region2")
 RACKS = ("rack1", "rack2")
-UNITS = re.compile(r"\S+ (maas-|haproxy|postgresql|bind9|named)")
-
-
-def tls(cluster: Cluster) -> dict[str, object]:
-    """What the stack file says under `maas.tls`."""
-    return cast("dict[str, dict[str, object]]", cluster["maas"])["tls"]
 
 
 def with_tls(cluster: Cluster) -> None:
     cast("dict[str, object]", cluster["maas"])["tls"] = {"names": ["maas.example.com"]}
-
-
-def without_tls(cluster: Cluster) -> None:
-    del cast("dict[str, object]", cluster["maas"])["tls"]
 
 
 @pytest.fixture(scope="module")
@@ -53,76 +38,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
         yield made
 
 
-def address(deployment: Deployment, host: str) -> str:
-    return str(deployment.lab.host(host).address)
-
-
-def authority(deployment: Deployment) -> str:
-    return str(deployment.outputs()["ca_certificate"])
-
-
-def trusting(ca_certificate: str) -> ssl.SSLContext:
-    """As strict as Python 3.13 is by default."""
-    context = ssl.create_default_context(cadata=ca_certificate or None)
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    return context
-
-
-def get(url: str, ca_certificate: str = "") -> http.client.HTTPResponse:
-    """The answer to one GET, redirects not followed; https as `ca_certificate` alone is trusted."""
-    parts = urlsplit(url)
-    assert parts.hostname
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        trust = trusting(ca_certificate)
-        connection = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=30, context=trust)
-    else:
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
-    connection.request("GET", parts.path)
-    return connection.getresponse()
-
-
-def certificate(host: str, port: int, ca_certificate: str) -> ssl._PeerCertRetDictType:
-    """What `host`, an address, serves and the authority vouches for."""
-    with (
-        socket.create_connection((host, port), 30) as plain,
-        trusting(ca_certificate).wrap_socket(plain, server_hostname=host) as connection,
-    ):
-        shown = connection.getpeercert()
-    assert shown
-    return shown
-
-
 def serials(deployment: Deployment) -> set[object]:
     """The serial numbers that the regions serve, each itself and both behind HAProxy."""
     ca = authority(deployment)
     places = [(address(deployment, region), 5443) for region in REGIONS] + [(address(deployment, "lb1"), 443)]
     return {certificate(host, port, ca)["serialNumber"] for host, port in places}
-
-
-def status(deployment: Deployment) -> Status:
-    command = shutil.which("maas-ha", path=deployment.environment["PATH"])
-    assert command
-    done = subprocess.run(
-        [command, "status", STACK, "--json"],
-        cwd=deployment.folder,
-        env=deployment.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Status.model_validate_json(done.stdout)
-
-
-def starts(deployment: Deployment) -> dict[str, str]:
-    """When each service of the cluster started."""
-    return {name: when for name, when in unit_starts(deployment.lab).items() if UNITS.match(name)}
-
-
-def told(deployment: Deployment) -> list[str]:
-    """When MAAS was last told about TLS."""
-    return sql(deployment.lab, "SELECT updated FROM maasserver_secret WHERE path = 'global/tls'")
 
 
 def key(deployment: Deployment) -> str:
@@ -177,13 +97,6 @@ def test_the_key_is_where_maas_keeps_it_and_nowhere_else(deployed: Deployment) -
         assert secret not in deployed.lab.exec(host.name, "journalctl", "--no-pager", "-o", "cat").stdout
 
 
-def test_again_changes_nothing(deployed: Deployment) -> None:
-    before = starts(deployed), told(deployed)
-    output = deployed.up()
-    assert re.search(r"Resources:\s+\d+ unchanged", output)
-    assert (starts(deployed), told(deployed)) == before
-
-
 def test_it_is_renewed_by_a_plain_update(deployed: Deployment) -> None:
     """Its last days are brought about by what the state says of its end."""
     before, served = starts(deployed), serials(deployed)
@@ -200,10 +113,11 @@ def test_it_is_renewed_by_a_plain_update(deployed: Deployment) -> None:
     renewed = serials(deployed)
     assert len(renewed) == 1
     assert renewed != served
-    assert starts(deployed) == before
     assert status(deployed).problems == []
+    last = told(deployed)
     assert re.search(r"Resources:\s+\d+ unchanged", deployed.up())
-    assert serials(deployed) == renewed
+    assert (serials(deployed), told(deployed)) == (renewed, last)
+    assert starts(deployed) == before
 
 
 def test_another_name_is_another_certificate(deployed: Deployment) -> None:
@@ -254,3 +168,9 @@ def test_what_others_did_to_it_is_found_and_put_right(deployed: Deployment) -> N
     deployed.up()
     assert len(serials(deployed)) == 1
     assert found() == ""
+
+
+def test_all_of_it_goes_by_way_of_tls(deployed: Deployment) -> None:
+    deployed.pulumi("destroy", "--yes", "--skip-preview", "--stack", STACK)
+    left = sql(deployed.lab, "SELECT hostname FROM maasserver_node ORDER BY hostname")
+    assert left == ["region1"]  # the last region can't be deleted by anybody
