@@ -46,9 +46,11 @@ class Handover:
             return self._turn_on(now)
         if own not in (now.primary, now.secondary):
             now = self._learn(now)
+        elif (now.primary, now.secondary) != (own, self.wanted.secondary):
+            self._refuse_while_it_learns()
         if now.primary != own:
             return self._alone(replace(now, primary=own, secondary=""), {"primary_rack": own})
-        if now.secondary not in ("", self.wanted.secondary) and self._is_whole():
+        if now.secondary not in ("", self.wanted.secondary) and not self._outlives_partner():
             return self._alone(replace(now, secondary=""), {"secondary_rack": ""})
         return now
 
@@ -134,11 +136,19 @@ class Handover:
         except StepError as error:
             self.work.report.say(error.cause)
 
-    def _is_whole(self) -> bool:
-        """True if this dhcpd and its partner agree on all leases; else it must not forget its partner."""
+    def _outlives_partner(self) -> bool:
+        """True if this dhcpd serves without its partner, whose latest leases it may not know: it must remember it."""
         state = self.dhcpd.state(self._peer)
-        peer = self.dhcpd.peers().get(self._peer)
-        return state is None or (state.is_normal and peer is not None and self.dhcpd.is_connected(peer.partner))
+        return state is not None and state.mine in ("communications-interrupted", "partner-down")
+
+    def _refuse_while_it_learns(self) -> None:
+        """Two that wait for MCLT serve nobody, and one that does doesn't know what its partner gives meanwhile."""
+        state, peer = self.dhcpd.state(self._peer), self.dhcpd.peers().get(self._peer)
+        if state and peer and state.mine.startswith("recover") and self.dhcpd.is_connected(peer.partner):
+            raise StepError(
+                f"dhcpd here is {state.mine}, and its partner serves all until MCLT has passed, an hour at most:"
+                " update again once `maas-ha status` shows normal/normal"
+            )
 
     @property
     def _peer(self) -> str:

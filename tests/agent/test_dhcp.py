@@ -103,6 +103,18 @@ class TestPrimary:
         served_by(maas, "aaa", "ccc")
         assert calls(local, maas, bundle(maas)) == []
 
+    @pytest.mark.parametrize("pair", [("aaa", "ccc"), ("bbb", "aaa")])
+    def test_refused_while_it_learns(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, pair: tuple[str, str]
+    ) -> None:
+        """Two dhcpd that both wait for MCLT serve nobody."""
+        dhcpd.state = "recover-wait/partner-down"
+        served_by(maas, *pair)
+        with pytest.raises(ToldError, match="dhcpd here is recover-wait, and its partner serves all"):
+            local.apply(bundle(maas))
+        assert [request for request in maas.requests if "vlans" in request] == []
+        assert local.apply(bundle(maas, *pair, settings=SETTINGS if pair[0] == "aaa" else WAITS))
+
     @pytest.fixture
     def open_ports(self, maas: FakeMaas, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         """Racks that are up; a dhcpd listens for its partner exactly while it has one."""
