@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from config.database_password import PATH as PASSWORD_PATH
 from config.topology import Topology
+
+PASSWORD = {
+    "type": "object",
+    "description": "Password of the role in an external database, as `pulumi config set --secret` writes it",
+    "properties": {"secure": {"type": "string"}},
+    "required": ["secure"],
+    "additionalProperties": False,
+}
 
 PATH = Path(__file__).with_name("topology.schema.json")
 
@@ -22,7 +31,7 @@ def build() -> str:
         "properties": {
             "config": {
                 "type": "object",
-                "properties": {"maas-ha:cluster": cluster},
+                "properties": {"maas-ha:cluster": cluster, PASSWORD_PATH: PASSWORD},
                 "required": ["maas-ha:cluster"],
             }
         },

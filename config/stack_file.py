@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
-from config import host_keys, problems, rules
+from config import database_password, host_keys, problems, rules
 from config.finding import Finding, StackFileError
 from config.topology import Topology
 
@@ -55,11 +55,27 @@ def read(stack: str, project: Path) -> Cluster:
     except ValueError:  # no UTF-8, or a date or number that YAML takes for one and that isn't
         raise StackFileError([Finding(path.name, "holds what YAML can't read", "quote dates and numbers")]) from None
     section = content.get("config") if isinstance(content, dict) else None
-    return parse(section.get("maas-ha:cluster") if isinstance(section, dict) else None, project)
+    config = section if isinstance(section, dict) else {}
+    raw = config.get("maas-ha:cluster")
+    return parse(raw, project, database_password.as_stored(config) if database_password.is_wanted(raw) else ())
 
 
-def parse(raw: object, project: Path) -> Cluster:
-    """`raw`, the value of `maas-ha:cluster`, as a cluster. Raises `StackFileError` with every problem."""
+def parse(raw: object, project: Path, beside: Iterable[Finding] = ()) -> Cluster:
+    """`raw`, the value of `maas-ha:cluster`, as a cluster.
+
+    Raises `StackFileError` with every problem, those `beside` the cluster last.
+    """
+    beside = tuple(beside)
+    try:
+        cluster = _parse(raw, project)
+    except StackFileError as error:
+        raise StackFileError([*error.findings, *beside]) from None
+    if beside:
+        raise StackFileError(beside)
+    return cluster
+
+
+def _parse(raw: object, project: Path) -> Cluster:
     if raw is None:
         raise StackFileError([Finding("maas-ha:cluster", "is missing", "start from Pulumi.dev.yaml")])
     try:

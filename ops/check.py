@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from config.finding import Finding
 
 
-def as_json(findings: Sequence[Finding]) -> str:
-    """`{"findings": [{"path", "problem", "remedy"}, …]}`; an empty list for a stack file that can work."""
-    listed = [{"path": found.path, "problem": found.problem, "remedy": found.remedy} for found in findings]
-    return json.dumps({"findings": listed}, indent=2)
+def as_json(findings: Sequence[Finding], advice: Sequence[Finding]) -> str:
+    """`{"findings": […], "advice": […]}` of `{"path", "problem", "remedy"}`; no findings: the stack file can work."""
+    return json.dumps({"findings": _listed(findings), "advice": _listed(advice)}, indent=2)
+
+
+def _listed(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    return [{"path": found.path, "problem": found.problem, "remedy": found.remedy} for found in findings]

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from config import stack_file
+from config import rules, stack_file
 from config.finding import Finding, StackFileError
 from ops import check as checks
 from ops.cli_new import new
@@ -39,13 +39,19 @@ def check(stack: StackName, as_json: AsJson = False) -> None:
     Example: maas-ha check production
     """
     findings: tuple[Finding, ...] = ()
+    advice: list[Finding] = []
     try:
-        stack_file.read(stack, Path.cwd())
+        advice = rules.advice(stack_file.read(stack, Path.cwd()).topology)
     except StackFileError as error:
         if not as_json:
             fail(error)
         findings = error.findings
-    typer.echo(checks.as_json(findings) if as_json else f"Pulumi.{stack}.yaml can work")
+    if as_json:
+        typer.echo(checks.as_json(findings, advice))
+    else:
+        for found in advice:
+            typer.echo(f"advice: {found}")
+        typer.echo(f"Pulumi.{stack}.yaml can work")
     raise typer.Exit(1 if findings else 0)
 
 

@@ -33,7 +33,42 @@ def test_a_stack_file_that_can_work(cluster: dict[str, object]) -> None:
     done = CliRunner().invoke(app, ["check", "dev"])
     assert (done.exit_code, done.stdout) == (0, "Pulumi.dev.yaml can work\n")
     done = CliRunner().invoke(app, ["check", "dev", "--json"])
-    assert (done.exit_code, json.loads(done.stdout)) == (0, {"findings": []})
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"findings": [], "advice": []})
+
+
+def test_advice_is_no_problem(cluster: dict[str, object]) -> None:
+    write(cluster | {"regions": {"region1": {"workers": 9}, "region2": {"workers": 8}}})
+    done = CliRunner().invoke(app, ["check", "dev"])
+    assert done.exit_code == 0
+    assert done.stdout.startswith("advice: regions.region1.workers: 9 workers are more than the 8 that")
+    assert done.stdout.endswith("\nPulumi.dev.yaml can work\n")
+    done = CliRunner().invoke(app, ["check", "dev", "--json"])
+    assert [found["path"] for found in json.loads(done.stdout)["advice"]] == ["regions.region1.workers"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        (None, "is missing"),
+        ({}, "is missing"),
+        ("in the clear", "is in the clear"),
+        ({"secure": "v1:abc:def"}, ""),
+    ],
+)
+def test_password_of_an_external_database_is_stored_as_a_secret(
+    cluster: dict[str, object], stored: object, says: str
+) -> None:
+    hosts = cluster["hosts"]
+    assert isinstance(hosts, dict)
+    del hosts["db1"]
+    content: dict[str, object] = {"maas-ha:cluster": cluster | {"database": {"external": "198.51.100.5"}}}
+    content |= {} if stored is None else {"maas-ha:databasePassword": stored}
+    Path("Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": content}), encoding="utf-8")
+    done = CliRunner().invoke(app, ["check", "dev", "--json"])
+    found = [(item["path"], item["problem"]) for item in json.loads(done.stdout)["findings"]]
+    assert [path for path, _ in found] == (["maas-ha:databasePassword"] if says else [])
+    assert all(problem.startswith(says) for _, problem in found)
+    assert "in the clear" not in done.stdout.replace("is in the clear", "")
 
 
 def test_every_problem_is_told_at_once(cluster: dict[str, object]) -> None:
