@@ -201,16 +201,18 @@ def _racks(
     topology: Topology, hosts: dict[str, Host], api: Api, shared_secret: pulumi.Output[str]
 ) -> dict[str, RackController]:
     """All racks side by side, but never both of a DHCP pair at once."""
-    primary_of = {pair.secondary: pair.primary for pair in topology.dhcp if isinstance(pair, DhcpPair)}
+    pairs = [(pair.primary, pair.secondary) for pair in topology.dhcp if isinstance(pair, DhcpPair)]
+    secondaries = {secondary for _, secondary in pairs}
     racks: dict[str, RackController] = {}
-    for name in sorted(topology.racks, key=lambda rack: rack in primary_of):
+    for name in sorted(topology.racks, key=lambda rack: rack in secondaries):
+        partners = {member for pair in pairs if name in pair for member in pair}
         racks[name] = RackController(
             f"{name}-rack",
             RackControllerArgs(
                 host=hosts[name],
                 api=api,
                 shared_secret=shared_secret,
-                after=racks.get(primary_of.get(name, "")),
+                after=tuple(rack for partner, rack in racks.items() if partner in partners),
                 packaging=topology.maas.packaging,
                 maas_version=topology.maas.version,
                 bmc_subnets=tuple(str(bmc.subnet) for bmc in topology.bmc if name in bmc.racks),

@@ -32,8 +32,8 @@ class RackControllerArgs(Args):
     api: Api
     """The balanced address comes first: up to 3.8 the agent of a rack uses no other (maas-facts §4.8)."""
     shared_secret: pulumi.Output[str]
-    after: RackController | None
-    """The rack that must be serving before this one is touched: the other half of a DHCP pair."""
+    after: tuple[RackController, ...]
+    """Racks that must be serving before this one is touched: the other halves of its DHCP pairs."""
     packaging: str = "deb"
     """Key of `agent.packaging.PACKAGINGS`."""
     maas_version: str = "3.4"
@@ -81,7 +81,7 @@ class RackController(pulumi.ComponentResource):
             ),
             parent=self,
             secrets={"shared_secret": args.shared_secret, "api_key": args.api.key},
-            after=[args.after] if args.after else [],
+            after=args.after,
         )
         self.system_id = applied.public("system_id")
         self.register_outputs({"system_id": self.system_id})
