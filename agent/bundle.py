@@ -175,7 +175,7 @@ class IscDhcpSettings:
     waits: bool
     """True on the secondary, whose command ends only when both call the pair normal."""
     clock_url: str = ""
-    """An address of MAAS, whose clock this host's is compared with: two minutes apart is too much for a pair."""
+    """An address of MAAS, whose clock this host's is compared with; "" for none."""
     ca_certificate: str = ""
     """PEM of the authority that https is verified by."""
 

@@ -11,9 +11,12 @@ from agent.failover import PORT, Dhcpd, Peer
 from agent.isc_dhcpd import CONF, LEASES, UNIT
 from agent.machine import Machine, Work
 from agent.paths import Paths
+from agent.preflight_maas import clock_offset
 from agent.records import Record
 from agent.roles.base import Outputs, Role
 
+CLOCK_REFUSED = 25.0
+"""Seconds between this host's clock and MAAS's; two hosts are then less than 60 s apart, which dhcpd allows."""
 LISTENS_DEADLINE = 30.0
 """Seconds until dhcpd waits for its partner after a start."""
 SETTLED_DEADLINE = 120.0
@@ -33,12 +36,13 @@ class IscDhcp(Role):
         self._settled_before = False
 
     def prepare(self) -> None:
-        """Refuse a host without the address; remember what the pair was."""
+        """Refuse a host without the address, or with a wrong clock; remember what the pair was."""
         if not self._interface:
             raise StepError(
                 f"no interface of this host has the address {self.settings.address}:"
                 " give it one, or correct `address` or `also` of the host in the stack file"
             )
+        self._compare_clocks()
         self._peer_before = self._dhcpd.peers().get(self.settings.peer)
         self._settled_before = self._dhcpd.unsettled(self.settings.peer) == ""
 
@@ -71,6 +75,16 @@ class IscDhcp(Role):
         """The interface, and how the pair is."""
         state = self._dhcpd.state(self.settings.peer)
         return {"interface": self._interface, "state": str(state) if state else "unknown"}
+
+    def _compare_clocks(self) -> None:
+        """Both hosts with MAAS's clock, and so with each other's."""
+        url = self.settings.clock_url
+        offset = clock_offset(url, self.settings.ca_certificate) if url else None
+        if offset is not None and abs(offset) >= CLOCK_REFUSED:
+            raise StepError(
+                f"this host's clock is {abs(offset):.0f} s {'ahead of' if offset > 0 else 'behind'} that of {url}:"
+                " dhcpd refuses a partner whose clock is 60 s off; set both by the same time servers"
+            )
 
     def _waits(self) -> bool:
         """The second of two always; the first if the pair was well and its partner's file still fits this one's."""

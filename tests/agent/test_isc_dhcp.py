@@ -100,3 +100,16 @@ def test_removal_restores(local: Local, machine: FakeHost) -> None:
     local.remove(bundle(PRIMARY))
     assert (machine.root / CONF[1:]).read_text() == "# the operator's\n"
     assert machine.unit(UNIT) == "disabled inactive"
+
+
+@pytest.mark.parametrize(("offset", "way"), [(40.0, "40 s ahead of"), (-70.0, "70 s behind")])
+def test_a_wrong_clock(
+    local: Local, machine: FakeHost, monkeypatch: pytest.MonkeyPatch, offset: float, way: str
+) -> None:
+    monkeypatch.setattr(isc_dhcp, "clock_offset", lambda url, ca: offset)
+    settings = dataclasses.replace(PRIMARY, clock_url="http://198.51.100.41/MAAS")
+    with pytest.raises(ToldError, match=f"this host's clock is {way} that of http"):
+        local.apply(bundle(settings))
+    assert machine.calls() == []
+    monkeypatch.setattr(isc_dhcp, "clock_offset", lambda url, ca: None)
+    local.apply(bundle(settings))
