@@ -35,11 +35,13 @@ def forget(stack: str, project: Path, host: str) -> list[str]:
             " run `pulumi up`, which cleans it; this option is for a host that is gone for good"
         )
     api = api_of(cluster, outputs)
+    done: list[str] = []
     try:
         _require_disconnected(api, outputs, host)
-        return _forget(api, host)
+        _forget(api, host, done)
     except (StepError, OSError) as error:
-        raise EngineError(f"MAAS behind {outputs.api_url}: {error}") from None
+        raise EngineError("\n".join([f"MAAS behind {outputs.api_url}: {error}", *done])) from None
+    return done or [f"MAAS knows no controller called {host}"]
 
 
 async def answers(connection: Connection) -> bool:
@@ -74,8 +76,8 @@ def _require_disconnected(api: MaasApi, outputs: Outputs, host: str) -> None:
         )
 
 
-def _forget(api: MaasApi, host: str) -> list[str]:
-    done: list[str] = []
+def _forget(api: MaasApi, host: str, done: list[str]) -> None:
+    """Racks before regions; `done` hears of each step, also of one before a failure."""
     for rack in api.racks():
         if rack.hostname == host:
             retire(api, rack.system_id, done.append)
@@ -84,4 +86,3 @@ def _forget(api: MaasApi, host: str) -> list[str]:
         if region.hostname == host:
             api.delete_region(region.system_id)
             done.append(f"MAAS has forgotten the region {host} ({region.system_id})")
-    return done or [f"MAAS knows no controller called {host}"]

@@ -11,6 +11,7 @@ import asyncssh
 import pytest
 from typer.testing import CliRunner
 
+from agent.maas_api import MaasApi, RefusedError
 from ops import forget, forget_in_maas
 from ops.cli import app
 from ops.engine import EngineError
@@ -107,6 +108,28 @@ def test_refused_while_its_event_loops_are_listed(maas: FakeMaas, imported: list
     with pytest.raises(EngineError, match="MAAS lists its event loops"):
         forget_in_maas.forget("dev", HERE, "rack2")
     assert imported == []
+
+
+def test_a_refusal_tells_what_was_done_before_it(
+    maas: FakeMaas, imported: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maas.racks["rack2"]["service_set"] = []
+    maas.vlan |= {"primary_rack": "rack1", "secondary_rack": "rack2"}
+
+    def refuse(api: MaasApi, system_id: str) -> None:
+        raise RefusedError("MAAS refuses it: 503", 503, "busy")
+
+    monkeypatch.setattr(MaasApi, "delete_rack", refuse)
+    done = CliRunner().invoke(app, ["forget", "dev", "rack2", "--delete-from-maas"])
+    assert done.exit_code == 1
+    assert "MAAS refuses it: 503" in done.stderr
+    assert "VLAN 5001 (198.51.100.0/24) loses its secondary rack" in done.stderr
+    assert imported == []
+
+
+def test_a_host_that_maas_does_not_know(maas: FakeMaas, imported: list[str]) -> None:
+    del maas.racks["rack2"]
+    assert forget_in_maas.forget("dev", HERE, "rack2") == ["MAAS knows no controller called rack2"]
 
 
 def test_without_the_option_maas_is_not_asked(maas: FakeMaas, imported: list[str]) -> None:
