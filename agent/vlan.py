@@ -52,7 +52,8 @@ class DynamicRange:
             self.api.create_range(subnet, start, end, self.mark)
             self.created = True
         else:
-            self.report.step(f"change the dynamic range {ours.start}–{ours.end} to {start}–{end}")
+            moved = f", which was {ours.start}–{ours.end}" if ours != same else ""
+            self.report.step(f"take over the dynamic range {start}–{end}{moved}")
             self.changed = ours
             self.api.update_range(ours.id, start, end, self.mark)
 
