@@ -62,6 +62,14 @@ def test_a_rack_has_the_secret_in_its_place_and_no_schema(paths: Paths, migratio
     assert migrations == []
 
 
+def test_a_region_with_a_rack_takes_no_secret(paths: Paths, migrations: list[str]) -> None:
+    assert run(paths, "init", "region+rack", *REGION[2:]) == 0
+    assert paths.snap_mode.read_text() == "region+rack"
+    assert paths.runs_region
+    with pytest.raises(SystemExit):
+        run(paths, "init", "region+rack", *REGION[2:], "--secret", SECRET)
+
+
 def test_init_destroys(paths: Paths, migrations: list[str]) -> None:
     paths.secret.write_text(SECRET)
     paths.certificates.mkdir()
