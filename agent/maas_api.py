@@ -21,6 +21,11 @@ AWAY = {502, 503, 504}
 class NobodyAnswersError(StepError):
     """No address of MAAS answers."""
 
+    def __init__(self, cause: str, *, away: bool = False) -> None:
+        super().__init__(cause)
+        self.away = away
+        """True if an nginx or balancer does, for a region that is down."""
+
 
 class RefusedError(StepError):
     """MAAS answered, with an error."""
@@ -168,7 +173,7 @@ class MaasApi:
 
     def _call(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> object:
         """The answer, as JSON gave it. Raises `RefusedError` or `NobodyAnswersError`."""
-        reasons = []
+        reasons, away = [], False
         for url in list(self._urls):
             try:
                 answer = self._followed(method, f"{url}/api/2.0/{path}", fields)
@@ -177,13 +182,14 @@ class MaasApi:
                 if error.code not in AWAY:
                     raise RefusedError(f"MAAS refuses {method} {path}: {error.code} {said}", error.code, said) from None
                 reasons.append(f"{url}: {error.code} {said}")
+                away = True
             except OSError as error:
                 reasons.append(f"{url}: {getattr(error, 'reason', error)}")
             else:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
                 return answer
-        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]))
+        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]), away=away)
 
     def _followed(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:
         """The answer, over TLS where `url` is http and MAAS has meanwhile got TLS (maas-facts §8)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from agent import external_database, region_health
 from agent.bundle import RegionSettings
@@ -24,6 +25,8 @@ from agent.schema import Schema
 
 HEALTH_DEADLINE = 300.0
 """Seconds until a started region lists its event loops; 16–18 s were seen."""
+BALANCER_DEADLINE = 20.0
+"""Seconds until the balancer has noticed that this region is down: three checks, two seconds apart."""
 FORGET_DEADLINE = 240.0
 """Seconds until MAAS believes that a stopped region has stopped: up to 150 s where it couldn't say so itself."""
 
@@ -118,8 +121,9 @@ class Region(Role):
             return
         self.work.report.step("let MAAS forget this region")
         api = MaasApi(self.settings.api_urls, key, self.settings.ca_certificate)
+        noticed = time.monotonic() + BALANCER_DEADLINE
         try:
-            self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id))
+            self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id, noticed))
         except NobodyAnswersError as error:
             self._tell_last(error.cause)
 
@@ -147,9 +151,14 @@ class Region(Role):
         return [*filter(None, found)]
 
 
-def _forget(api: MaasApi, system_id: str) -> str:
+def _forget(api: MaasApi, system_id: str, noticed: float) -> str:
+    """What still speaks against it, or ""; until `noticed` (monotonic) the balancer may ask this very region."""
     try:
         api.delete_region(system_id)
+    except NobodyAnswersError as error:
+        if error.away and time.monotonic() < noticed:
+            return error.cause
+        raise
     except RefusedError as error:
         if error.status == 404:
             return ""

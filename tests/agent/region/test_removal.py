@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from agent.roles import region
 from agent.trouble import ToldError
 from tests.agent.fake_maas import KEY
 from tests.agent.region.fake_region import UNIT, Controller
@@ -28,7 +31,22 @@ def test_remove_waits_while_maas_thinks_that_it_runs(controller: Controller) -> 
     assert controller.machine.unit(UNIT) == "enabled active"
 
 
-def test_remove_of_the_last_region_says_so(controller: Controller, capfd: pytest.CaptureFixture[str]) -> None:
+def test_remove_waits_until_the_balancer_asks_another_region(controller: Controller) -> None:
+    """Its checks take some seconds, and until then it hands the question to the nginx of this very region."""
+    controller.local.apply(controller.bundle())
+    controller.maas.regions = {"rrr": ""}
+    controller.maas.down = 502
+    noticed = threading.Timer(0.3, setattr, (controller.maas, "down", 0))
+    noticed.start()
+    controller.local.remove(controller.bundle())
+    noticed.join()
+    assert controller.maas.requests == ["DELETE regioncontrollers/rrr/"]
+
+
+def test_remove_of_the_last_region_says_so(
+    controller: Controller, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region, "BALANCER_DEADLINE", 0.2)
     controller.local.apply(controller.bundle())
     controller.maas.down = 502
     controller.local.remove(controller.bundle())
