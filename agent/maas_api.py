@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.errors import StepError
-from agent.maas_http import MOVED, read_json, secured
+from agent.maas_http import MOVED, authorization, multipart, read_json, secured
 
 AWAY = {502, 503, 504}
 """Answers of an nginx or balancer whose region is down (maas-facts §0a row 8)."""
@@ -223,30 +223,6 @@ def event_loops(url: str, ca_certificate: str = "") -> list[str]:
     """
     request = urllib.request.Request(f"{url.rstrip('/')}/rpc/")  # noqa: S310 - a fixed address
     return list(_object(_object(read_json(request, ca_certificate)).get("eventloops")))
-
-
-def authorization(api_key: str, nonce: str, timestamp: int) -> str:
-    """The header for one request; MAAS refuses a nonce that was used before."""
-    consumer, token, secret = (urllib.parse.quote(part, safe="") for part in api_key.split(":"))
-    parameters = {
-        "oauth_version": "1.0",
-        "oauth_signature_method": "PLAINTEXT",
-        "oauth_consumer_key": consumer,
-        "oauth_token": token,
-        "oauth_signature": f"%26{secret}",
-        "oauth_nonce": nonce,
-        "oauth_timestamp": str(timestamp),
-    }
-    return "OAuth " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())
-
-
-def multipart(fields: Mapping[str, str], boundary: str) -> bytes:
-    """A form as MAAS's own client sends it."""
-    parts = [
-        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    ]
-    return ("".join(parts) + f"--{boundary}--\r\n").encode()
 
 
 def explain(text: str) -> str:

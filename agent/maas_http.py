@@ -6,6 +6,7 @@ import json
 import ssl
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from email.message import Message
 from typing import IO
 
@@ -54,3 +55,27 @@ def secured(url: str, location: str) -> str:
     asked, target = urllib.parse.urlsplit(url), urllib.parse.urlsplit(location)
     same = asked.scheme == "http" and target.scheme == "https" and target.hostname == asked.hostname
     return target._replace(path=asked.path, query=asked.query).geturl() if same else ""
+
+
+def authorization(api_key: str, nonce: str, timestamp: int) -> str:
+    """The header for one request; MAAS refuses a nonce that was used before."""
+    consumer, token, secret = (urllib.parse.quote(part, safe="") for part in api_key.split(":"))
+    parameters = {
+        "oauth_version": "1.0",
+        "oauth_signature_method": "PLAINTEXT",
+        "oauth_consumer_key": consumer,
+        "oauth_token": token,
+        "oauth_signature": f"%26{secret}",
+        "oauth_nonce": nonce,
+        "oauth_timestamp": str(timestamp),
+    }
+    return "OAuth " + ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+
+
+def multipart(fields: Mapping[str, str], boundary: str) -> bytes:
+    """A form as MAAS's own client sends it."""
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return ("".join(parts) + f"--{boundary}--\r\n").encode()

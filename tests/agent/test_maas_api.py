@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from agent.errors import StepError
-from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, Vlan, authorization, event_loops, explain
+from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, Vlan, event_loops, explain
+from agent.maas_http import authorization
 from agent.vlan import set_vlan
 from tests.agent.fake_maas import KEY, FakeMaas
 
