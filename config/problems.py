@@ -11,7 +11,8 @@ from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
 from config.finding import Finding
-from config.topology import FORMS, Topology
+from config.forms import FORMS
+from config.topology import Topology
 
 
 def findings(errors: Iterable[ErrorDetails]) -> list[Finding]:

@@ -6,7 +6,6 @@ These models know what a single value may be; what several values mean together 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,62 +16,11 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    StringConstraints,
     Tag,
 )
 from pydantic_core import PydanticCustomError
 
-
-@dataclass(frozen=True)
-class Form:
-    """How a kind of text is written."""
-
-    what: str
-    fits: str
-
-
-FORMS: dict[str, Form] = {}
-"""Regular expression → what it stands for, in the operator's words."""
-
-
-def _form(pattern: str, what: str, fits: str) -> StringConstraints:
-    FORMS[pattern] = Form(what, fits)
-    return StringConstraints(pattern=pattern)
-
-
-HostName = Annotated[
-    str,
-    _form(
-        r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        "short host name",
-        "use lower-case letters, digits and hyphens: no dot, and no underscore, which MAAS refuses (maas-facts §1.3)",
-    ),
-]
-"""A host's short name: it is the machine's hostname, by which MAAS tells controllers apart (maas-facts §4.5)."""
-
-SqlName = Annotated[
-    str,
-    _form(
-        r"^[a-z_][a-z0-9_]{0,62}$", "name that PostgreSQL takes as it is", "use lower-case letters, digits, underscores"
-    ),
-]
-"""A PostgreSQL identifier that needs no quotes."""
-
-Email = Annotated[str, _form(r"^[^@\s]+@[^@\s]+$", "e-mail address", "write it such as admin@example.com")]
-
-DnsName = Annotated[
-    str,
-    _form(
-        r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
-        "DNS name that MAAS takes in a URL",
-        "use lower-case letters, digits, hyphens and dots: no underscore (maas-facts §1.3)",
-    ),
-]
-"""A name without an underscore, which MAAS would refuse (maas-facts §1.3)."""
-
-UserName = Annotated[
-    str, _form(r"^[a-z_][a-z0-9_-]{0,31}$", "user name", "use lower-case letters, digits, hyphens and underscores")
-]
+from config.forms import DnsName, Email, HostName, SqlName, UserName
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 
