@@ -153,7 +153,7 @@ class DhcpSettings:
     secondary: str
     """system_id of the secondary rack."""
     configures: bool
-    """True on the primary, which tells MAAS about range and VLAN; the other only waits until its own side is normal."""
+    """True on the primary, which makes the range and takes the VLAN; the secondary then joins it."""
     enabled: bool = True
     """False turns DHCP off on the VLAN."""
     packaging: str = "deb"

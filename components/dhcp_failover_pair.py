@@ -61,7 +61,7 @@ class DhcpFailoverPair(pulumi.ComponentResource):
 
 
 def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, configures: bool) -> pulumi.Output[Bundle]:
-    """What the agent on `rack` does: the primary tells MAAS, each waits for its own side."""
+    """What the agent on `rack` does: the primary takes the VLAN, the secondary joins it, and both are normal."""
     return pulumi.Output.all(
         urls=args.api.urls,
         ca=args.api.ca_certificate,
