@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from agent import disk
 from agent.bundle import RegionSettings
@@ -22,6 +23,7 @@ class Administrator:
         self._work = work
         self._settings = settings
         self._command = PACKAGINGS[settings.packaging].region_cli
+        self._called = PurePosixPath(self._command).name
         self.was_created = False
         """True once `ensure` made the user."""
 
@@ -61,14 +63,14 @@ class Administrator:
         if done.code != 0:
             packaging, version = self._settings.packaging, self._settings.maas_version
             raise StepError(
-                f"maas-region apikey failed (exit {done.code}): {done.complaint}",
+                f"{self._called} apikey failed (exit {done.code}): {done.complaint}",
                 unit=region_unit(packaging, version),
                 log=region_log(packaging, version),
             )
         key = next((line.strip() for line in done.stdout.splitlines() if KEY_FORM.fullmatch(line.strip())), "")
         self._work.report.masker.add(key)
         if not key:
-            raise StepError("maas-region apikey printed no API key")
+            raise StepError(f"{self._called} apikey printed no API key")
         return key
 
     def _create(self) -> str:
@@ -85,7 +87,7 @@ class Administrator:
             detached=True,
         )
         if done.code != 0 and "already exists" not in done.stderr + done.stdout:
-            raise StepError(f"maas-region createadmin failed (exit {done.code}): {done.complaint}")
+            raise StepError(f"{self._called} createadmin failed (exit {done.code}): {done.complaint}")
         self.was_created = done.code == 0
         key = self._read()
         if not key:
