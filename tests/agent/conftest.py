@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import handover
 from agent.apply import apply
 from agent.bundle import Bundle
 from agent.commands import Commands
@@ -25,8 +26,10 @@ from agent.paths import Paths
 from agent.records import Records
 from agent.remove import remove
 from agent.report import Report
+from agent.roles import dhcp
 from agent.units import Units
 from agent.verify import verify
+from tests.agent.dhcpd import RackDhcpd
 from tests.agent.fake_maas import FakeMaas
 
 REPOSITORY = Path(__file__).parents[2]
@@ -238,3 +241,12 @@ def maas() -> Iterator[FakeMaas]:
         fake.add_rack(rack)
     yield fake
     fake.close()
+
+
+@pytest.fixture
+def dhcpd(machine: FakeHost, maas: FakeMaas, monkeypatch: pytest.MonkeyPatch) -> RackDhcpd:
+    """The dhcpd of the rack aaa, whose host this is; nobody waits long for it."""
+    monkeypatch.setattr(dhcp, "OFF_DEADLINE", 0.3)
+    monkeypatch.setattr(handover, "ALONE_DEADLINE", 0.3)
+    monkeypatch.setattr(handover, "SETTLED_DEADLINE", 0.3)
+    return RackDhcpd(machine, maas).follow()

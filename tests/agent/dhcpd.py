@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tests.agent.conftest import FakeHost
-from tests.agent.fake_maas import ADDRESSES, FakeMaas
+from agent.bundle import Bundle, DhcpSettings
+from tests.agent.fake_maas import ADDRESSES, KEY, FakeMaas
+
+if TYPE_CHECKING:
+    from tests.agent.conftest import FakeHost, Local
 
 CONF, LEASES, CONNECTIONS = "/var/lib/maas/dhcpd.conf", "/var/lib/maas/dhcp/dhcpd.leases", "/proc/net/tcp"
 DATAGRAMS = "/proc/net/udp"
@@ -97,3 +102,45 @@ failover peer "{PEER}" state {{
 
 def _hex(address: str) -> str:
     return f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}"
+
+
+MARK = "made by maas-ha on h1"
+SETTINGS = DhcpSettings(
+    api_urls=(),
+    subnet="198.51.100.0/24",
+    range_start="198.51.100.100",
+    range_end="198.51.100.120",
+    primary="aaa",
+    secondary="bbb",
+    configures=True,
+)
+OFF = dataclasses.replace(SETTINGS, enabled=False)
+WAITS = dataclasses.replace(SETTINGS, configures=False)
+
+
+def bundle(
+    maas: FakeMaas, primary: str = "aaa", secondary: str = "bbb", *, settings: DhcpSettings = SETTINGS
+) -> Bundle:
+    """A pair on the one subnet."""
+    settings = dataclasses.replace(settings, api_urls=(maas.url,), primary=primary, secondary=secondary)
+    return Bundle("h1", "pair", settings, secrets={"api_key": KEY})
+
+
+def known_range(maas: FakeMaas, number: int, kind: str, start: int, end: int, comment: str = "") -> dict[str, object]:
+    """A range that MAAS has already."""
+    first, last = f"198.51.100.{start}", f"198.51.100.{end}"
+    return {"id": number, "type": kind, "start_ip": first, "end_ip": last, "subnet": maas.subnet, "comment": comment}
+
+
+def served_by(maas: FakeMaas, primary: str | None, secondary: str | None, *, on: bool = True) -> None:
+    """The VLAN as somebody left it, with the range that DHCP needs."""
+    maas.ranges = maas.ranges or [known_range(maas, 1, "dynamic", 100, 120, MARK)]
+    maas.vlan = maas.vlan | {"primary_rack": primary, "secondary_rack": secondary, "dhcp_on": on}
+    maas.on_vlan_change()
+
+
+def calls(local: Local, maas: FakeMaas, bundle: Bundle) -> list[str]:
+    """The changes of the VLAN by applying `bundle`."""
+    maas.requests.clear()
+    local.apply(bundle)
+    return [request.partition(" vlans/5001/ ")[2] for request in maas.requests if "vlans" in request]
