@@ -75,8 +75,8 @@ class Units:
         now = self.state(name)
         if now.loaded and now.enabled != before.enabled:
             self._tell("enable" if before.enabled else "disable", name)
-        self._commands.run("systemctl", "reset-failed", name, check=False)
         if not before.active:
+            self._commands.run("systemctl", "reset-failed", name, check=False)
             if now.loaded:
                 self._tell("stop", name)
         elif now.active and verb == "reload":
@@ -91,6 +91,8 @@ class Units:
         self._commands.run("systemctl", "daemon-reload", timeout=120)
 
     def _tell(self, verb: str, name: str) -> None:
+        if verb in ("start", "restart"):  # else systemd refuses a unit that failed five times in ten seconds
+            self._commands.run("systemctl", "reset-failed", name, check=False)
         done = self._commands.run("systemctl", "--no-ask-password", verb, name, timeout=STOP_TIMEOUT, check=False)
         if done.code != 0:
             raise StepError(f"systemctl {verb} {name} failed: {done.complaint}", unit=name)

@@ -94,7 +94,7 @@ class RegionController(pulumi.ComponentResource):
                 host=args.database.host,
                 ca=args.ca_certificate,
                 certificate=args.tls.certificate.certificate if args.tls else "",
-                urls=pulumi.Output.all(args.load_balancer.url, args.load_balancer.maas_url),
+                url=args.load_balancer.url,
             ).apply(
                 lambda given: _bundle(
                     name,
@@ -103,7 +103,7 @@ class RegionController(pulumi.ComponentResource):
                     database_host=given["host"],
                     ca=given["ca"],
                     tls=given["certificate"],
-                    api_urls=tuple(dict.fromkeys(given["urls"])),
+                    api_url=given["url"],
                 )
             ),
             parent=self,
@@ -164,7 +164,7 @@ def _bundle(
     database_host: str,
     ca: str,
     tls: str,
-    api_urls: tuple[str, ...],
+    api_url: str,
 ) -> Bundle:
     """`ca` and `tls` are the PEMs of the authority's and of the regions' certificate."""
     needs = args.database.needs
@@ -177,7 +177,7 @@ def _bundle(
         role=args.database.role,
         admin_username=args.admin_username,
         admin_email=args.admin_email,
-        api_urls=api_urls,
+        api_urls=(api_url,),
         address=args.address,
         tls_port=args.tls_port,
         tls_certificate=tls,
