@@ -31,9 +31,7 @@ words = st.tuples(texts, texts)
 settings_of_all_roles: st.SearchStrategy[Settings] = st.one_of(
     st.builds(HostSettings, keep_packages=words),
     st.builds(PostgresSettings, version=st.integers(), database=texts, role=texts),
-    st.builds(
-        RegionSettings, leader=st.booleans(), workers=st.integers(), database_port=st.integers(), api_urls=words
-    ),
+    st.builds(RegionSettings, leader=st.booleans(), workers=st.integers(), database_port=st.integers(), api_urls=words),
     st.builds(RackSettings, api_urls=words),
     st.builds(HaproxySettings, ports=st.tuples(st.integers()), stats_socket=texts),
     st.builds(DhcpSettings, api_urls=words, configures=st.booleans()),
