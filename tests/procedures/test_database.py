@@ -157,6 +157,8 @@ def limit(lab: Lab, connections: int | None) -> None:
     sql(lab, "ALTER SYSTEM " + (f"SET max_connections = {connections}" if connections else "RESET max_connections"))
     lab.exec("db1", "systemctl", "restart", POSTGRES)
     assert sql(lab, "SHOW max_connections") == [str(connections or NEEDED)]
+    for region in ("region1", "region2", "region3"):  # the stand-in's pools may keep connections that have died
+        lab.exec(region, "systemctl", "restart", "maas-regiond")
 
 
 def regions_are_whole(lab: Lab) -> bool:
