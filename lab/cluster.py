@@ -19,7 +19,7 @@ from lab.files import locked_folder, write_atomic
 from lab.host import Host
 from lab.image import base_digests, base_image
 from lab.inventory import DEFAULT_NAME, Inventory, Place, Shape
-from lab.machine import require_kernel, require_plain_path, require_root, require_tools, warn
+from lab.machine import allow_watches, require_kernel, require_plain_path, require_root, require_tools, warn
 from lab.packages import repository
 from lab.progress import say
 from lab.snapshot import manifest
@@ -193,6 +193,7 @@ class Lab:
 
     def _ensure(self, inventory: Inventory, lock: int) -> list[str]:
         repaired = []
+        allow_watches()
         keys.ensure_key(self.place.deploy_key, f"deploy@lab-{self.place.name}")
         hosts = self.hosts
         missing = [host for host in hosts if host.record() is None]

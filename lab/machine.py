@@ -26,6 +26,9 @@ TOOLS = {
 }
 """Command → the package that carries it, on Debian and Ubuntu."""
 
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
+
 # Mounts an overlay and makes a bridge in namespaces that vanish with the shell.
 PROBE = """
 out=$(mount -t tmpfs tmpfs "$1/lower" 2>&1) || { echo "mounts: $out"; exit 1; }
@@ -93,6 +96,16 @@ def require_kernel(folder: Path) -> None:
     remedy = _REMEDIES.get(kind, "has no namespaces for us; run on a machine, a VM or a privileged container")
     subject = str(folder) if kind == "overlay" else "this machine"
     raise LabError(f"{subject} {remedy} ({text})")
+
+
+def allow_watches() -> None:
+    """Raise the kernel's limit of inotify instances: each host's systemd takes some, and 128 is about 25 hosts."""
+    try:
+        if int(INOTIFY.read_text()) >= INOTIFY_INSTANCES:
+            return
+        INOTIFY.write_text(f"{INOTIFY_INSTANCES}\n")
+    except OSError as error:
+        warn(f"fs.inotify.max_user_instances stays small ({error.strerror}): hosts past the 25th may not boot")
 
 
 def require_space(folder: Path, needed: int) -> None:
