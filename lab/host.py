@@ -20,7 +20,7 @@ from lab.keys import ensure_key
 from lab.namespaces import PRIVATE, SCRIPTS
 from lab.processes import ProcessRecord, children, read_record, start_recorded
 
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
 _ENVIRONMENT = (
     "HOME=/root",
     "LANG=C.UTF-8",

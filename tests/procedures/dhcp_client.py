@@ -48,7 +48,7 @@ class Client:
         self.log = ""
         """What dhclient said last."""
 
-    def lease(self, seconds: int = 30) -> str:
+    def lease(self, seconds: int = 90) -> str:
         """Ask for an address, the one before if there was one; "" if nobody gives one within `seconds`."""
         self.unplug()
         configuration = self.folder / "dhclient.conf"

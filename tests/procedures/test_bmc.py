@@ -21,7 +21,7 @@ pytestmark = pytest.mark.lab
 HOSTS = {"db1": 11, "region1": 21, "rack1": 31, "rack2": 32, "lb1": 41, "bmc1": 51}
 RACKS = {"rack1": "198.18.126.31", "rack2": "198.18.126.32"}
 BMC_NETWORK, BMC = "198.18.126.0/24", "198.18.126.51"
-DEADLINE = 120.0
+DEADLINE = 300.0
 
 
 def two_racks_and_a_bmc_network(cluster: Cluster) -> None:

@@ -68,7 +68,7 @@ def network_lines(lab: Lab) -> list[str]:
     return [line for line in lab.exec("db1", "cat", HBA).stdout.splitlines() if line.startswith("host")]
 
 
-def until(what: str, holds: Callable[[], object], seconds: float = 90.0) -> None:
+def until(what: str, holds: Callable[[], object], seconds: float = 300.0) -> None:
     """Ask until it holds."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -187,7 +187,7 @@ def workers(cluster: Cluster) -> None:
 
 def status(deployment: Deployment) -> Status:
     """What `maas-ha status` says, once it sees no problem any more."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     command = ["maas-ha", "status", STACK, "--json"]
     while True:
         done = subprocess.run(
