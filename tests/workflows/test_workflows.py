@@ -14,7 +14,10 @@ import yaml
 from tests.plugins.harness import needed
 from tests.workflows.runner import WORKFLOWS, Runner, runner_environment
 from toolchain.cache import Cache
+from toolchain.checkout import Checkout
+from toolchain.commands import Commands
 from toolchain.golang import go_on_path
+from toolchain.python_packages import PythonPackages
 
 PROJECT = Path(__file__).parents[2]
 ACTIONLINT = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.7"
@@ -28,7 +31,7 @@ case "$*" in *--paginate*) cat "$(dirname "$0")/known" 2>/dev/null || true;; esa
 def actionlint() -> Path:
     """Built once from its Go module."""
     cache = Cache.of_user(os.environ)
-    go = go_on_path((1, 22)) or pytest.fail("there is no Go to build actionlint with", pytrace=False)
+    go = go_on_path((1, 22)) or PythonPackages(Checkout.here(), cache, Commands()).go()
 
     def build(folder: Path) -> None:
         environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
