@@ -63,9 +63,15 @@ def attach(place: Place, leader: int) -> None:
 
 
 def remove_bridge(place: Place) -> None:
-    """Remove the bridge if it is ours."""
+    """Remove the bridge if it is ours, and the hosts' links that the kernel hasn't cleared away yet.
+
+    It does so in its own time after a namespace has gone, and the next host of that name needs the link's name.
+    """
     if owns_bridge(place):
         firewall.forget(place.bridge)
+        for link in json.loads(_ip("-json", "link", "show", "master", place.bridge)):
+            # it may be gone by now, which is as good
+            subprocess.run(["ip", "link", "delete", "dev", link["ifname"]], capture_output=True, check=False)
         _ip("link", "delete", "dev", place.bridge)
 
 

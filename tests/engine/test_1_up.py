@@ -95,8 +95,8 @@ class TestUp:
 
     def test_postgresql_lets_in_the_regions_alone(self, lab: Lab, first_up: FirstUp) -> None:
         network = str(lab.inventory.shape.network.network_address).rpartition(".")[0]
-        rules = sql(lab, "select address, auth_method from pg_hba_file_rules where type = 'host' order by 1")
-        assert rules == [f"{network}.21|scram-sha-256", f"{network}.22|scram-sha-256"]
+        rules = sql(lab, "select type, address, auth_method from pg_hba_file_rules where type like 'host%' order by 2")
+        assert rules == [f"hostssl|{network}.{octet}|scram-sha-256" for octet in (21, 22)]
         assert sql(lab, "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where s.ssl")[0] != "0"
 
     @pytest.mark.parametrize("rack", ["rack1", "rack2"])

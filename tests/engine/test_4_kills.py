@@ -27,7 +27,7 @@ MOMENTS = [
     ("agent", "region2: health", "region2"),
     ("engine", "start maas-rackd.service", ""),
     ("agent", "rack2: health", "rack2"),
-    ("agent", "wait for failover-vlan", "rack1"),
+    ("agent", "wait for failover-vlan", "rack2"),
     ("engine", "dhcp-198.18.11.0-24-rack2 creating", ""),
 ]
 """Who is killed, at the first line of progress that holds this text, and on which host the agent is."""
