@@ -44,6 +44,15 @@ def wanted(file: File, secrets: dict[str, str]) -> Change:
     )
 
 
+def put_now(paths: Paths, file: File, secrets: dict[str, str]) -> Change:
+    """Have `file` in place at once, where something else wrote it in the middle of a transaction."""
+    change = wanted(file, secrets)
+    assert change.content is not None  # noqa: S101 - `wanted` makes nothing else
+    if not is_in_place(paths, change):
+        disk.replace(paths.at(change.path), change.content, change.uid, change.gid, change.mode)
+    return change
+
+
 def to_apply(paths: Paths, bundle: Bundle, record: Record | None) -> list[Change]:
     """Files of the bundle that differ on disk, then files of the last record that the bundle no longer has."""
     changes = []

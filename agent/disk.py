@@ -48,11 +48,16 @@ def write_new(path: Path, content: bytes, uid: int, gid: int, mode: int) -> None
         os.fsync(descriptor)
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace a file of the agent's own (0600), durably."""
-    write_new(staged(path), text.encode(), os.getuid(), os.getgid(), 0o600)
+def replace(path: Path, content: bytes, uid: int, gid: int, mode: int) -> None:
+    """A file with this content, owner and mode at `path`, in one step and durably."""
+    write_new(staged(path), content, uid, gid, mode)
     staged(path).rename(path)
     sync_folder(path.parent)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file of the agent's own (0600), durably."""
+    replace(path, text.encode(), os.getuid(), os.getgid(), 0o600)
 
 
 def copy_aside(source: Path, target: Path) -> None:

@@ -96,9 +96,7 @@ class Dhcpd:
         if self.state(name) is None:
             return
         status, text = path.stat(), without_state(path.read_text(errors="replace"), name)
-        disk.write_new(disk.staged(path), text.encode(), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
-        disk.staged(path).rename(path)
-        disk.sync_folder(path.parent)
+        disk.replace(path, text.encode(), status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
 
     def is_connected(self, partner: str) -> bool:
         """True if a connection of the failover protocol to `partner` stands."""

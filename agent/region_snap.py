@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 from agent import disk
 from agent.bundle import Effect, File, RegionSettings, fill_markers
-from agent.changes import Change, is_in_place, wanted
+from agent.changes import Change, put_now
 from agent.errors import StepError
 from agent.identity import forget_identity
 from agent.machine import Work
-from agent.packaging import PACKAGINGS, SNAP, SNAP_MODE, snap_unit
+from agent.packaging import PACKAGINGS, SNAP, snap_unit
 from agent.region_conf import changed_keys, database_of, keys_of
+from agent.snap_mode import SnapMode
 from agent.snaps import Snaps
 
 MODE = "region"
@@ -32,21 +33,16 @@ class SnapRegion:
         self.unit = snap_unit(settings.maas_version)
         self._work = work
         self._settings = settings
-        self._packaging = PACKAGINGS[SNAP.name]
+        self._command = PACKAGINGS[SNAP.name].region_cli
+        self._mode = SnapMode(work, MODE, self.unit)
         self._uninitialised = False
-        self._initialised_now = False
 
     def prepare(self) -> None:
         """Refuse a snap that serves something else already: `maas init` would destroy that (maas-facts §1.1).
 
         Raises `StepError`.
         """
-        mode = self._mode()
-        if mode not in ("", MODE):
-            raise StepError(
-                f"the snap maas on this host is in mode {mode!r}, and one snap can't also be a region of its own: move"
-                " the region to another host, or run `snap remove --purge maas` here"
-            )
+        mode = self._mode.refuse_other()
         conf = self._conf.read_text() if self._conf.exists() else ""
         self._uninitialised = not mode or (self._work.record is None and not conf)
         if self._uninitialised or self._work.record:
@@ -67,11 +63,11 @@ class SnapRegion:
 
     def is_serving(self) -> bool:
         """True if the snap has a mode and its unit, which runs without one too, is active."""
-        return bool(self._mode()) and self._work.units.state(self.unit).active
+        return bool(self._mode.read()) and self._work.units.state(self.unit).active
 
     def stop(self) -> None:
         """Stop the whole snap, if it serves."""
-        if self._mode():
+        if self._mode.read():
             self._work.units.stop([self.unit])
 
     def migrate(self, *, empty: bool) -> None:
@@ -83,7 +79,7 @@ class SnapRegion:
             self.stop()
         self._work.report.step("maas migrate")
         done = self._work.commands.run(
-            self._packaging.region_cli, "migrate", timeout=INIT_TIMEOUT, check=False, hold_lock=True, detached=True
+            self._command, "migrate", timeout=INIT_TIMEOUT, check=False, hold_lock=True, detached=True
         )
         if done.code != 0:
             raise StepError(f"maas migrate failed (exit {done.code}): {done.complaint}", unit=self.unit)
@@ -100,44 +96,24 @@ class SnapRegion:
         return ""
 
     def roll_back(self) -> None:
-        """No mode again, if it came just now; the journal has the unit restarted, so that nothing runs then."""
-        if self._initialised_now:
-            self._forget_mode()
+        """No mode again, if it came just now."""
+        self._mode.roll_back()
 
     def stop_for_good(self) -> None:
         """Stop the whole snap."""
         self._work.units.stop([self.unit])
 
     def removed(self) -> None:
-        """No mode, no identity, and the unit as it is after the snap's installation: active, with nothing to run."""
-        paths, packaging = self._work.paths, self._packaging
-        self._forget_mode()
-        forget_identity(self._work, packaging)
-        paths.at(packaging.secret).unlink(missing_ok=True)
-        self._work.commands.run("systemctl", "start", self.unit, check=False, timeout=CONFIG_TIMEOUT)
+        """No identity and no mode."""
+        forget_identity(self._work, SNAP)
+        self._work.paths.at(SNAP.secret).unlink(missing_ok=True)
+        self._mode.removed(CONFIG_TIMEOUT)
 
     def _initialise(self) -> None:
-        """`maas init region` with every flag. `--force` asks nothing, and what it destroys isn't there (see `prepare`).
-
-        The database's URI is the answer to the one question that is left: in an argument everybody could read it.
-        """
-        work, keys = self._work, keys_of(self._wanted_text())
-        work.report.step("maas init region")
-        work.units.announce("restart", self.unit, work.units.state(self.unit))
-        self._initialised_now = True
+        """`maas init region`; what its `--force` destroys isn't there (see `prepare`)."""
+        keys = keys_of(self._wanted_text())
         flags = [part for key, option in OPTIONS.items() for part in (option, keys[key])]
-        done = work.commands.run(
-            *(self._packaging.region_cli, "init", MODE, *flags, "--force"),
-            stdin=f"{self._database_uri()}\n",
-            timeout=INIT_TIMEOUT,
-            check=False,
-            hold_lock=True,
-            detached=True,
-        )
-        if done.code != 0:
-            raise StepError(f"maas init region failed (exit {done.code}): {done.complaint}", unit=self.unit)
-        if self._mode() != MODE:
-            raise StepError(f"maas init region ended without error, but the snap's mode is {self._mode() or 'none'}")
+        self._mode.initialise(*flags, answer=self._database_uri(), timeout=INIT_TIMEOUT)
         self._uninitialised = False
         self._put_own_text(keys_of(self._conf.read_text()))
 
@@ -153,7 +129,7 @@ class SnapRegion:
         disk.copy_aside(disk.kept(self._conf), self._conf)
         flags = [part for key in OPTIONS if key in asked for part in (OPTIONS[key], new[key])]
         done = work.commands.run(
-            *(self._packaging.region_cli, "config", *flags), timeout=CONFIG_TIMEOUT, check=False, hold_lock=True
+            *(self._command, "config", *flags), timeout=CONFIG_TIMEOUT, check=False, hold_lock=True
         )
         if done.code != 0:
             raise StepError(f"maas config failed (exit {done.code}): {done.complaint}", unit=self.unit)
@@ -161,13 +137,8 @@ class SnapRegion:
 
     def _put_own_text(self, serving: dict[str, str]) -> None:
         """Our text in place of what MAAS wrote (readable for all, §2); a restart only where that had other values."""
-        change = wanted(self._file, self._work.bundle.secrets)
-        assert change.content is not None  # noqa: S101 - `wanted` makes nothing else
-        if not is_in_place(self._work.paths, change):
-            disk.write_new(disk.staged(self._conf), change.content, change.uid, change.gid, change.mode)
-            disk.staged(self._conf).rename(self._conf)
-            disk.sync_folder(self._conf.parent)
-        ours = keys_of(change.content.decode())
+        change = put_now(self._work.paths, self._file, self._work.bundle.secrets)
+        ours = keys_of(self._wanted_text())
         effect = Effect.RESTART if any(serving.get(key) != value for key, value in ours.items()) else Effect.NOTHING
         others = [known for known in self._work.changes if known.path != change.path]
         self._work.changes = [dataclasses.replace(change, effect=effect), *others]
@@ -180,25 +151,16 @@ class SnapRegion:
 
     @property
     def _conf(self) -> Path:
-        return self._work.paths.at(self._packaging.regiond_conf)
+        return self._work.paths.at(SNAP.regiond_conf)
 
     @property
     def _file(self) -> File:
-        return next(file for file in self._work.bundle.files if file.path == self._packaging.regiond_conf)
+        return next(file for file in self._work.bundle.files if file.path == SNAP.regiond_conf)
 
     def _wanted_text(self) -> str:
         return fill_markers(self._file.content, self._work.bundle.secrets)
 
     def _change(self) -> Change | None:
         """Of regiond.conf, if this transaction replaced one that was there."""
-        found = next((c for c in self._work.changes if c.path == self._packaging.regiond_conf), None)
+        found = next((c for c in self._work.changes if c.path == SNAP.regiond_conf), None)
         return found if found and found.effect is not Effect.NOTHING and disk.exists(disk.kept(self._conf)) else None
-
-    def _mode(self) -> str:
-        try:
-            return self._work.paths.at(SNAP_MODE).read_text().strip()
-        except FileNotFoundError:
-            return ""
-
-    def _forget_mode(self) -> None:
-        self._work.paths.at(SNAP_MODE).unlink(missing_ok=True)

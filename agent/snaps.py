@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent import disk
+from agent import disk, packaging
 from agent.commands import Commands, Completed
 from agent.errors import StepError
 from agent.machine import Work
@@ -15,7 +15,6 @@ from agent.paths import Paths
 from agent.report import Report
 
 MAAS = "maas"
-COMMAND = "/snap/bin/maas"
 DEBS = frozenset({"maas-common", "maas-rack-controller", "maas-region-api", "maas-region-controller"})
 """Packages that make a host a controller."""
 SNAP = "/usr/bin/snap"
@@ -180,7 +179,7 @@ def refuse_mixture(work: Work, channel: str) -> None:
                 f"this host has MAAS from packages ({', '.join(debs)}), the stack file asks for the snap: one host"
                 " can't have both. Purge the packages, or write `packaging: deb`"
             )
-    elif DEBS & set(work.bundle.packages) and work.paths.at(COMMAND).is_symlink():
+    elif DEBS & set(work.bundle.packages) and work.paths.at(packaging.SNAP.client).is_symlink():
         raise StepError(
             "this host has the snap maas, the stack file asks for packages: one host can't have both. Run"
             " `snap remove --purge maas` there, or write `packaging: snap`"

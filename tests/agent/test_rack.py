@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from agent import packaging
 from agent.bundle import Bundle, Effect, File, RackSettings, secret_marker
 from agent.packaging import SNAP, SNAP_MODE, snap_unit
 from agent.roles import rack
@@ -271,7 +274,8 @@ def snap_bundle(maas: FakeMaas, secret: str = SECRET, others: str = "") -> Bundl
 def snap(machine: FakeHost, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     """A host with the snap, which has no mode yet."""
     init = INIT.replace("@ROOT@", str(machine.root)).replace("@OUTSIDE@", str(machine.outside))
-    monkeypatch.setattr("agent.rack_snap.COMMAND", str(machine.program("maas", init)))
+    command = str(machine.program("maas", init))
+    monkeypatch.setitem(packaging.PACKAGINGS, "snap", dataclasses.replace(SNAP, client=command))
     machine.unit(SNAP_UNIT, "enabled active")
     for folder in ("current", "common/maas"):
         (machine.root / "var/snap/maas" / folder).mkdir(parents=True)
