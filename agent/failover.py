@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from agent import disk
 from agent.leases import FailoverState, failover_states, without_state
 from agent.paths import Paths
+from agent.sockets import ESTABLISHED, LISTENING, Socket, listed
 
 PORT = 647
 """TCP port of the failover protocol, on both sides."""
 CLIENTS_PORT = 67
 """UDP port of DHCP servers."""
-ESTABLISHED, LISTENING = "01", "0A"
 PEER = re.compile(r'^\s*failover\s+peer\s+"(?P<name>[^"]*)"\s*\{(?P<body>[^}]*)\}', re.MULTILINE)
 STATEMENT = re.compile(r"\b(?P<key>primary|secondary|peer\s+address|address)\b\s*(?P<value>[0-9.]*)\s*;")
 
@@ -88,7 +88,7 @@ class Dhcpd:
 
     def is_serving(self) -> bool:
         """True if some dhcpd of this host listens for clients."""
-        return any(port_of(local) == CLIENTS_PORT for local, _, _ in self._sockets("/proc/net/udp"))
+        return any(one.local.port == CLIENTS_PORT for one in self._sockets("/proc/net/udp"))
 
     def forget(self, name: str) -> None:
         """Take what a dhcpd that is off wrote of a peer out of its lease file; the leases stay."""
@@ -100,27 +100,17 @@ class Dhcpd:
 
     def is_connected(self, partner: str) -> bool:
         """True if a connection of the failover protocol to `partner` stands."""
-        wanted = _hexadecimal(partner)
-        for local, remote, state in self._sockets("/proc/net/tcp"):
-            ports = {port_of(local), port_of(remote)}
-            if state == ESTABLISHED and remote.partition(":")[0] == wanted and PORT in ports:
-                return True
-        return False
+        connections = [one for one in self._sockets("/proc/net/tcp") if one.state == ESTABLISHED]
+        return any(
+            str(one.remote.address) == partner and PORT in (one.local.port, one.remote.port) for one in connections
+        )
 
     def is_listening(self) -> bool:
         """True if some dhcpd of this host waits for a failover partner."""
-        sockets = self._sockets("/proc/net/tcp")
-        return any(state == LISTENING and port_of(local) == PORT for local, _, state in sockets)
+        return any(one.state == LISTENING and one.local.port == PORT for one in self._sockets("/proc/net/tcp"))
 
-    def _sockets(self, table: str) -> list[tuple[str, str, str]]:
-        """Local address, remote address and state of every socket of a kind."""
-        lines = self.paths.at(table).read_text().splitlines()[1:]
-        return [(words[1], words[2], words[3]) for words in map(str.split, lines)]
-
-
-def port_of(address: str) -> int:
-    """The port of an address as /proc/net/tcp and /proc/net/udp write it."""
-    return int(address.rpartition(":")[2], 16)
+    def _sockets(self, table: str) -> list[Socket]:
+        return listed(self.paths.at(table))
 
 
 def declared(text: str) -> dict[str, Peer]:
@@ -143,8 +133,3 @@ def listens(addresses: Collection[str], timeout: float = 2.0) -> bool:
         except OSError:
             continue
     return False
-
-
-def _hexadecimal(address: str) -> str:
-    """An IPv4 address as /proc/net/tcp writes it."""
-    return f"{int.from_bytes(socket.inet_aton(address), 'little'):08X}"

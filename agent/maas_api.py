@@ -48,6 +48,11 @@ class Rack:
     """Name of each service and its status, with MAAS's remark in brackets."""
     addresses: tuple[str, ...] = ()
 
+    @property
+    def rackd(self) -> str:
+        """MAAS's bare word for rackd: `running`, `degraded`, `dead`, `off` or `unknown`."""
+        return self.services.get("rackd", "unknown").partition(" ")[0]
+
 
 @dataclass(frozen=True)
 class Region:
@@ -139,14 +144,7 @@ class MaasApi:
 
     def vlan(self, number: int) -> Vlan:
         """A VLAN by its id."""
-        item = _object(self._call("GET", f"vlans/{number}/"))
-        return Vlan(
-            id=_number(item, "id"),
-            fabric=_number(item, "fabric_id"),
-            primary=str(item.get("primary_rack") or ""),
-            secondary=str(item.get("secondary_rack") or ""),
-            dhcp_on=item.get("dhcp_on") is True,
-        )
+        return vlan_of(self._call("GET", f"vlans/{number}/"))
 
     def update_vlan(self, number: int, fields: Mapping[str, str]) -> None:
         """Change a VLAN; fields not named keep their value, and MAAS may keep others too: read it back."""
@@ -222,6 +220,18 @@ def event_loops(url: str, ca_certificate: str = "") -> list[str]:
     """
     request = urllib.request.Request(f"{url.rstrip('/')}/rpc/")  # noqa: S310 - a fixed address
     return list(_object(_object(read_json(request, ca_certificate)).get("eventloops")))
+
+
+def vlan_of(answer: object) -> Vlan:
+    """A VLAN as MAAS writes it, alone or within its subnets. Raises `StepError` for anything else."""
+    item = _object(answer)
+    return Vlan(
+        id=_number(item, "id"),
+        fabric=_number(item, "fabric_id"),
+        primary=str(item.get("primary_rack") or ""),
+        secondary=str(item.get("secondary_rack") or ""),
+        dhcp_on=item.get("dhcp_on") is True,
+    )
 
 
 def explain(text: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from agent.sockets import LISTENING, listed
+
 TIMEOUT = 2.0
 """Seconds to wait for a connection."""
-LISTENING = "0A"
 
 
 def refused(port: int) -> str:
@@ -24,10 +25,6 @@ def refused(port: int) -> str:
 
 def _listeners(port: int) -> list[str]:
     """IPv4 addresses with a listener on `port`, for one that isn't bound to the loopback address."""
-    found = []
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        local, state = line.split()[1], line.split()[3]
-        address, number = local.split(":")
-        if state == LISTENING and int(number, 16) == port and int(address, 16):
-            found.append(socket.inet_ntoa(int(address, 16).to_bytes(4, "little")))
-    return found
+    sockets = listed(Path("/proc/net/tcp"))
+    ends = [one.local for one in sockets if one.state == LISTENING and one.local.port == port]
+    return [str(end.address) for end in ends if not end.address.is_unspecified]

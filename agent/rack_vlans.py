@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agent.errors import StepError
-from agent.maas_api import MaasApi, RefusedError, Vlan
+from agent.maas_api import MaasApi, RefusedError, Vlan, vlan_of
 
 Say = Callable[[str], None]
 STILL_PRIMARY = "currently set as a primary rack controller"
@@ -30,7 +30,7 @@ def served_vlans(api: MaasApi) -> list[Served]:
     """Every VLAN with a subnet and a rack; without a subnet there is no DHCP."""
     subnets: dict[Vlan, list[str]] = {}
     for item in api.read("subnets/"):
-        vlan = _vlan(item.get("vlan"))
+        vlan = vlan_of(item.get("vlan"))
         if vlan.primary or vlan.secondary:
             subnets.setdefault(vlan, []).append(str(item.get("cidr")))
     return [Served(vlan, tuple(sorted(cidrs))) for vlan, cidrs in subnets.items()]
@@ -75,15 +75,3 @@ def retire(api: MaasApi, system_id: str, say: Say) -> None:
             api.update_vlan(one.vlan.id, {"dhcp_on": "false"})
             api.update_vlan(one.vlan.id, {"primary_rack": ""})
     api.delete_rack(system_id)
-
-
-def _vlan(item: object) -> Vlan:
-    if not isinstance(item, dict):
-        raise StepError(f"MAAS answered a subnet without its VLAN: {str(item)[:200]}")
-    return Vlan(
-        id=int(str(item.get("id"))),
-        fabric=int(str(item.get("fabric_id"))),
-        primary=str(item.get("primary_rack") or ""),
-        secondary=str(item.get("secondary_rack") or ""),
-        dhcp_on=item.get("dhcp_on") is True,
-    )

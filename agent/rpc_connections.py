@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import sys
 from collections.abc import Iterator
 
 from agent.paths import Paths
+from agent.sockets import ESTABLISHED, listed
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
-ESTABLISHED = "01"
 PORTS = range(5250, 5260)
 """Where event loops listen (maas-facts §2)."""
 
@@ -30,18 +29,6 @@ def endpoint(address: str, port: int) -> str:
 
 
 def _ends(paths: Paths, table: str) -> Iterator[str]:
-    try:
-        lines = paths.at(table).read_text().splitlines()[1:]
-    except FileNotFoundError:
-        return
-    for line in lines:
-        fields = line.split()
-        address, _, port = fields[2].partition(":")
-        if fields[3] == ESTABLISHED and int(port, 16) in PORTS:
-            yield endpoint(str(ipaddress.ip_address(_in_network_order(address))), int(port, 16))
-
-
-def _in_network_order(text: str) -> bytes:
-    """The kernel prints each 32 bits of an address as a number of this machine's byte order."""
-    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
-    return b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+    for one in listed(paths.at(table)):
+        if one.state == ESTABLISHED and one.remote.port in PORTS:
+            yield endpoint(str(one.remote.address), one.remote.port)

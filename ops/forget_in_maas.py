@@ -64,7 +64,7 @@ def _require_disconnected(api: MaasApi, outputs: Outputs, host: str) -> None:
     reasons = [
         f"MAAS calls its rackd {rack.services['rackd']}"
         for rack in api.racks()
-        if rack.hostname == host and rack.services.get("rackd", "").split(" ")[0] in CONNECTED
+        if rack.hostname == host and rack.rackd in CONNECTED
     ]
     loops = event_loops(outputs.api_url, outputs.ca_certificate)
     if any(name.partition(":")[0] == host for name in loops):

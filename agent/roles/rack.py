@@ -130,5 +130,6 @@ def _not_running(racks: list[MaasRack], system_id: str) -> str:
     rack = next((rack for rack in racks if rack.system_id == system_id), None)
     if rack is None:
         return f"MAAS doesn't list the rack {system_id}"
-    status = rack.services.get("rackd", "unknown")
-    return "" if status.split(" ")[0] == "running" else f"MAAS says that rackd of {rack.hostname} is {status}"
+    if rack.rackd == "running":
+        return ""
+    return f"MAAS says that rackd of {rack.hostname} is {rack.services.get('rackd', rack.rackd)}"
