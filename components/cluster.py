@@ -248,7 +248,7 @@ def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api) -> None:
         if not isinstance(pair, WantedIscDhcpPair):
             continue
         IscDhcpPair(
-            f"isc-dhcp-{str(pair.subnet).replace('/', '-')}",
+            pair.peer,
             IscDhcpPairArgs(
                 subnet=str(pair.subnet),
                 range_start=str(pair.range.start),

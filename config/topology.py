@@ -207,6 +207,11 @@ class IscDhcpPair(Model):
     dns_servers: tuple[IPv4Address, ...] = ()
     next_server: IPv4Address | None = Field(None, description="Where machines boot from: a rack's address")
 
+    @property
+    def peer(self) -> str:
+        """Name of its failover peer, and of its component."""
+        return f"isc-dhcp-{str(self.subnet).replace('/', '-')}"
+
 
 def _dhcp_kind(value: object) -> str:
     """The mode; `maas` where the stack file names none."""

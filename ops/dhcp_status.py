@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from agent.handover import peer_name
 from agent.maas_api import MaasApi
 from config.stack_file import Cluster
 from config.topology import DhcpPair, IscDhcpPair
@@ -77,7 +78,7 @@ def _of_maas(
         dhcp_on=vlan.dhcp_on,
         primary=names.get(vlan.primary, vlan.primary),
         secondary=names.get(vlan.secondary, vlan.secondary),
-        failover=_failover(pair, f"failover-vlan-{vlan.id}", answers) if pair.enabled else {},
+        failover=_failover(pair, peer_name(vlan), answers) if pair.enabled else {},
     )
 
 
@@ -89,7 +90,7 @@ def _of_isc(pair: IscDhcpPair, answers: dict[str, Answer | NoAnswer]) -> SubnetS
         dhcp_on=True,
         primary=pair.primary,
         secondary=pair.secondary,
-        failover=_failover(pair, f"isc-dhcp-{str(pair.subnet).replace('/', '-')}", answers),
+        failover=_failover(pair, pair.peer, answers),
     )
 
 

@@ -6,6 +6,9 @@ import json
 import subprocess
 from pathlib import Path
 
+COMMAND = "command:remote:Command"
+"""Type of what runs on a host, one a (component, host)."""
+
 
 class EngineError(RuntimeError):
     """The engine is missing, or has refused."""

@@ -9,9 +9,8 @@ from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops.engine import EngineError, pulumi
+from ops.engine import COMMAND, EngineError, pulumi
 
-COMMAND = "command:remote:Command"
 BOOTSTRAP = "bootstrap"
 
 
@@ -48,8 +47,8 @@ class Forgotten:
 def without_host(exported: str, host: str) -> Forgotten:
     """The exported state without the commands of `host`. Raises `EngineError` if the state has no such host."""
     state = json.loads(exported)
-    resources: list[Resource] = (state.get("deployment") or {}).get("resources") or []
-    commands = [resource for resource in resources if resource.get("type") == COMMAND]
+    resources = _resources(state)
+    commands = _commands(resources)
     identity = next((_identity(item) for item in commands if _name(item) == f"{host}-{BOOTSTRAP}"), None)
     if identity is None:
         known = sorted(
@@ -71,14 +70,21 @@ def forget(stack: str, project: Path, host: str) -> tuple[str, ...]:
 
 def connection_of(exported: str, host: str) -> Connection:
     """How the state, exported with its secrets, reaches `host`. Raises `EngineError` if it has no such host."""
-    resources: list[Resource] = (json.loads(exported).get("deployment") or {}).get("resources") or []
-    for item in resources:
-        if item.get("type") == COMMAND and _name(item) == f"{host}-{BOOTSTRAP}":
+    for item in _commands(_resources(json.loads(exported))):
+        if _name(item) == f"{host}-{BOOTSTRAP}":
             given = item["inputs"]["connection"]
             if isinstance(given, dict) and "plaintext" in given:
                 given = json.loads(given["plaintext"])
             return Connection.model_validate(given)
     raise EngineError(f"the state knows no host {host!r}")
+
+
+def _resources(state: dict[str, dict[str, list[Resource]] | None]) -> list[Resource]:
+    return (state.get("deployment") or {}).get("resources") or []
+
+
+def _commands(resources: list[Resource]) -> list[Resource]:
+    return [resource for resource in resources if resource.get("type") == COMMAND]
 
 
 def _name(resource: Resource) -> str:

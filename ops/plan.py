@@ -12,11 +12,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ops.engine import pulumi
+from ops.engine import COMMAND, pulumi
 
-COMMAND = "command:remote:Command"
 COMPONENT = "maas:index:"
-HOST = f"{COMPONENT}Host"
 
 EFFECTS, PACKAGES, FELT = "effects", "packages", "felt"
 """Inputs of a component beside its files and settings (components/render.py)."""

@@ -16,9 +16,10 @@ from pulumi.runtime import mocks as pulumi_mocks
 from pulumi.runtime import rpc, set_all_config
 from pulumi.runtime.proto import resource_pb2
 
+from policy.predicates import COMMAND
+
 PROJECT = Path(__file__).parents[2]
 SECRET_KEY, SECRET_VALUE = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
-COMMAND = "command:remote:Command"
 
 PASSWORD, PRIVATE_KEY = "PassWordFromRandom0123456789abcd", "-----BEGIN PRIVATE KEY-----\nprivate\n"
 SHARED_SECRET, API_KEY = "0123456789abcdef0123456789abcdef", "consumer:token:secret"

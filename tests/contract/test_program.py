@@ -13,9 +13,9 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from agent.bundle import Bundle
-from policy.predicates import PREDICATES, Command
+from policy.predicates import COMMAND, PREDICATES, Command
 from tests.contract import recorder
-from tests.contract.recorder import COMMAND, Recorded
+from tests.contract.recorder import Recorded
 from tests.stacks import HOST_KEY, cluster_of
 
 PREVIEW_AND_UPDATE = pytest.mark.parametrize("preview", [True, False], ids=["preview", "update"])

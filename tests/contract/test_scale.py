@@ -10,8 +10,9 @@ import pytest
 
 from config import stack_file
 from config.finding import StackFileError
+from policy.predicates import COMMAND
 from tests.contract import recorder, topologies
-from tests.contract.recorder import COMMAND, Recorded
+from tests.contract.recorder import Recorded
 
 SEED = 20261124
 CHECKED, BUILT = 400, 12

@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from agent.bundle import Bundle, DhcpSettings, HaproxySettings, RackSettings, RegionSettings
+from policy.predicates import COMMAND
 from tests.contract import recorder
-from tests.contract.recorder import COMMAND, Recorded
+from tests.contract.recorder import Recorded
 from tests.stacks import cluster_of
 
 LB, REGIONS = "198.51.100.41", {"region1": "198.51.100.21", "region2": "198.51.100.22"}

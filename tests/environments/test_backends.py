@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.program import link_program, pulumi
 from tests.stacks import cluster_of
 from toolchain.environment import environment
 
-PROJECT = Path(__file__).parents[2]
 SECRET = "a-password-that-stays-encrypted"
 
 
@@ -50,38 +50,28 @@ def s3() -> Iterator[str]:
 
 def project(folder: Path) -> Path:
     """A copy of the program with the dev stack, in `folder`."""
-    for name in ("__main__.py", "Pulumi.yaml", "agent", "components", "config"):
-        (folder / name).symlink_to(PROJECT / name)
+    link_program(folder)
     (folder / "Pulumi.dev.yaml").write_text(
         json.dumps({"config": {"maas-ha:cluster": cluster_of("dev", folder / "known_hosts")}}), encoding="utf-8"
     )
     return folder
 
 
-def pulumi(folder: Path, backend: str, passphrase: str, *arguments: str) -> str:
+def surroundings(backend: str) -> dict[str, str]:
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "key", "AWS_REGION": "us-east-1"}
-    surroundings = {**os.environ, **environment(), **keys}
-    surroundings |= {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": passphrase}
-    done = subprocess.run(
-        ["pulumi", *arguments, "--non-interactive"],
-        cwd=folder,
-        env=surroundings,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    own = {"PULUMI_BACKEND_URL": backend, "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(8)}
+    return {**os.environ, **environment(), **keys, **own}
 
 
 @pytest.mark.parametrize("kind", ["file", "s3"])
 def test_a_stack_lives_in_a_backend(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    folder, passphrase = project(tmp_path), secrets.token_hex(8)
+    folder = project(tmp_path)
     backend = f"file://{tmp_path}" if kind == "file" else str(request.getfixturevalue("s3"))
-    pulumi(folder, backend, passphrase, "stack", "init", "dev")
-    pulumi(folder, backend, passphrase, "config", "set", "--secret", "databasePassword", SECRET, "--stack", "dev")
+    given = surroundings(backend)
+    pulumi(folder, given, "stack", "init", "dev")
+    pulumi(folder, given, "config", "set", "--secret", "databasePassword", SECRET, "--stack", "dev")
     assert SECRET not in (folder / "Pulumi.dev.yaml").read_text(encoding="utf-8")
-    assert "36 to create" in pulumi(folder, backend, passphrase, "preview", "--stack", "dev")
-    assert json.loads(pulumi(folder, backend, passphrase, "stack", "ls", "--json"))[0]["name"].endswith("dev")
-    exported = pulumi(folder, backend, passphrase, "stack", "export", "--stack", "dev")
+    assert "36 to create" in pulumi(folder, given, "preview", "--stack", "dev")
+    assert json.loads(pulumi(folder, given, "stack", "ls", "--json"))[0]["name"].endswith("dev")
+    exported = pulumi(folder, given, "stack", "export", "--stack", "dev")
     assert json.loads(exported)["version"] == 3

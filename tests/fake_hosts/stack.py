@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,9 @@ from typing import cast
 
 import yaml
 
+from tests.program import PROJECT, link_program, pulumi
 from toolchain.environment import environment
 
-PROJECT = Path(__file__).parents[2]
 PLUGIN = "resource-command-v1.2.1"
 STACK = "dev"
 
@@ -31,8 +30,7 @@ class FakeStack:
     passphrase: str = field(default_factory=lambda: secrets.token_hex(8), repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("__main__.py", "Pulumi.yaml", "agent", "components", "config"):
-            (self.folder / name).symlink_to(PROJECT / name)
+        link_program(self.folder)
         (self.folder / "state").mkdir()
         self._home = _home(self.folder / "home")
         self.write({})
@@ -58,19 +56,7 @@ class FakeStack:
 
     def pulumi(self, *arguments: str) -> str:
         """Standard output of `pulumi ARGUMENTS`; raises AssertionError with both streams where it fails."""
-        done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, (
-            f"pulumi {' '.join(arguments)}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-        )
-        return done.stdout
+        return pulumi(self.folder, self.environment, *arguments)
 
     def up(self) -> dict[str, int]:
         """Deploy; operation → number of resources."""

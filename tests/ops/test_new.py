@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import subprocess
 from pathlib import Path
 
 import asyncssh
@@ -18,9 +17,9 @@ from ops import new
 from ops.cli import app
 from ops.new import HostKey, NamedHost
 from tests.contract import recorder
+from tests.program import link_program, pulumi
 from toolchain.environment import environment
 
-PROJECT = Path(__file__).parents[2]
 OPTIONS = (
     *("--maas", "3.4", "--email", "ops@example.com", "--user", "deploy", "--database", "db1=198.51.100.11"),
     *("--postgres", "15", "--region", "region1=198.51.100.21", "--region", "region2=198.51.100.22"),
@@ -70,14 +69,11 @@ def test_what_it_writes_can_work(folder: Path) -> None:
 @pytest.mark.usefixtures("shown")
 def test_the_engine_previews_what_it_writes(folder: Path) -> None:
     assert run("production", *OPTIONS, "--accept-host-keys")[0] == 0
-    for name in ("__main__.py", "Pulumi.yaml", "agent", "components", "config"):
-        (folder / name).symlink_to(PROJECT / name)
-    surroundings = {**os.environ, **environment(), "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(8)}
-    surroundings["PULUMI_BACKEND_URL"] = f"file://{folder}"
-    for arguments in (["stack", "init", "production"], ["preview", "--stack", "production", "--non-interactive"]):
-        done = subprocess.run(["pulumi", *arguments], cwd=folder, env=surroundings, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert "36 to create" in done.stdout
+    link_program(folder)
+    own = {"PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(8)}
+    surroundings = {**os.environ, **environment(), **own}
+    pulumi(folder, surroundings, "stack", "init", "production")
+    assert "36 to create" in pulumi(folder, surroundings, "preview", "--stack", "production")
 
 
 @pytest.mark.usefixtures("shown")
