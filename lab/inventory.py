@@ -89,15 +89,8 @@ class Place:
 
     @property
     def bridge(self) -> str:
-        """Bridge name, at most 15 characters; a long lab name is shortened by its hash."""
-        plain = f"lab-{self.name}"
-        return plain if len(plain) <= _LINK_NAME_MAX else f"lab-{hashlib.sha256(self.name.encode()).hexdigest()[:11]}"
-
-    @property
-    def bridge_mac(self) -> str:
-        """A locally administered address made from the folder: the mark by which a lab knows its own bridge."""
-        digest = hashlib.sha256(str(self.folder).encode()).digest()
-        return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
+        """Bridge name, at most 15 characters: another in another folder, as are the machines' names."""
+        return f"lab-{hashlib.sha256(str(self.folder).encode()).hexdigest()[: _LINK_NAME_MAX - 4]}"
 
     def machine(self, host: str) -> str:
         """Name of a host's machine, cgroup and link: apart from every other lab's, in this folder or another."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
 
 from lab import firewall
 from lab.errors import LabError
@@ -14,7 +15,7 @@ from lab.inventory import Place, Shape
 def check_network(place: Place, network: IPv4Network) -> None:
     """Raises LabError where `network` overlaps a network of this machine that isn't this lab's own."""
     for link in json.loads(_ip("-json", "-4", "address", "show")):
-        if link.get("ifname") == place.bridge and owns_bridge(place):
+        if link.get("ifname") == place.bridge:
             continue
         for found in link.get("addr_info", []):
             there = IPv4Interface(f"{found['local']}/{found['prefixlen']}")
@@ -25,29 +26,16 @@ def check_network(place: Place, network: IPv4Network) -> None:
                 )
 
 
-def owns_bridge(place: Place) -> bool:
-    """Whether the bridge of this name was made by the lab in this folder (known by its MAC address)."""
-    return _address(place.bridge) == place.bridge_mac
-
-
 def ensure_bridge(place: Place, shape: Shape) -> bool:
-    """Make what is missing of the bridge; True if it had to. Raises LabError where another has its name or range."""
+    """Make what is missing of the bridge; True if it had to. Raises LabError where another has its range."""
     bridge = place.bridge
     address = f"{shape.gateway}/{shape.network.prefixlen}"
-    match _address(bridge):
-        case None:
-            check_network(place, shape.network)
-            # The address marks it as ours from its first moment: a killed `lab up` leaves no bridge that nobody owns.
-            _ip("link", "add", "name", bridge, "address", place.bridge_mac, "type", "bridge")
-        case place.bridge_mac:
-            if _is_up_with(bridge, address):
-                firewall.allow_within(bridge)
-                return False
-        case _:
-            raise LabError(
-                f"the bridge {bridge} belongs to a lab {place.name!r} in another folder: "
-                "lab down there, or --name and --network here"
-            )
+    if not _exists(bridge):
+        check_network(place, shape.network)
+        _ip("link", "add", "name", bridge, "type", "bridge")
+    elif _is_up_with(bridge, address):
+        firewall.allow_within(bridge)
+        return False
     _ip("address", "replace", address, "dev", bridge)
     _ip("link", "set", "dev", bridge, "up")
     firewall.allow_within(bridge)
@@ -63,11 +51,11 @@ def attach(place: Place, leader: int) -> None:
 
 
 def remove_bridge(place: Place) -> None:
-    """Remove the bridge if it is ours, and the hosts' links that the kernel hasn't cleared away yet.
+    """Remove the bridge, and the hosts' links that the kernel hasn't cleared away yet.
 
     It does so in its own time after a namespace has gone, and the next host of that name needs the link's name.
     """
-    if owns_bridge(place):
+    if _exists(place.bridge):
         firewall.forget(place.bridge)
         for link in json.loads(_ip("-json", "link", "show", "master", place.bridge)):
             # it may be gone by now, which is as good
@@ -75,12 +63,8 @@ def remove_bridge(place: Place) -> None:
         _ip("link", "delete", "dev", place.bridge)
 
 
-def _address(link: str) -> str | None:
-    """A link's MAC address; None where there is no such link."""
-    for found in json.loads(_ip("-json", "link", "show")):
-        if found["ifname"] == link:
-            return str(found["address"])
-    return None
+def _exists(link: str) -> bool:
+    return (Path("/sys/class/net") / link).exists()
 
 
 def _is_up_with(bridge: str, address: str) -> bool:

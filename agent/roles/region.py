@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+import urllib.request
 
 from agent import external_database, region_health
 from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.identity import SECRET_FORM, read_system_id
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
+from agent.maas_http import read_json
 from agent.maas_tls import MaasTls
 from agent.maas_tls import missing as missing_tls
 from agent.machine import Machine, Work
@@ -26,7 +28,7 @@ from agent.schema import Schema
 HEALTH_DEADLINE = 300.0
 """Seconds until a started region lists its event loops; 16–18 s were seen."""
 BALANCER_DEADLINE = 20.0
-"""Seconds until the balancer has noticed that this region is down: three checks, two seconds apart."""
+"""Seconds until the balancer has noticed that this region is down or up: three checks, two seconds apart."""
 FORGET_DEADLINE = 240.0
 """Seconds until MAAS believes that a stopped region has stopped: up to 150 s where it couldn't say so itself."""
 
@@ -83,6 +85,8 @@ class Region(Role):
             self._administrator.forget_key()
             self._schema.remember()
         self._tls.bring_about()
+        if self.settings.leader:
+            self._await_balancer()
 
     def roll_back(self) -> None:
         """TLS and the snap's mode as they were, if this transaction changed them."""
@@ -101,6 +105,14 @@ class Region(Role):
             created = self._administrator.was_created
             outputs |= {"shared_secret": secret, "api_key": self._api_key, "admin_created": created}
         return outputs
+
+    def _await_balancer(self) -> None:
+        """Wait until clients are served; a dead balancer is another host's trouble, so that is said and no failure."""
+        [url] = self.settings.api_urls
+        try:
+            self.work.wait("MAAS behind the balancer", BALANCER_DEADLINE, lambda: unserved(url, self.settings))
+        except StepError as error:
+            self.work.report.say(error.cause)
 
     def _findings(self) -> str:
         findings = self._log.findings()
@@ -149,6 +161,16 @@ class Region(Role):
             missing_tls(settings, region_health.OWN_URL),
         )
         return [*filter(None, found)]
+
+
+def unserved(url: str, settings: RegionSettings) -> str:
+    """Why `url` doesn't serve MAAS's API, or ""."""
+    request = urllib.request.Request(f"{url}/api/2.0/version/")  # noqa: S310 - http or https by its form
+    try:
+        read_json(request, settings.ca_certificate)
+    except OSError as error:
+        return f"{url}: {error}"
+    return ""
 
 
 def _forget(api: MaasApi, system_id: str, noticed: float) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
 import pytest
 
 from lab.cluster import Lab
 from tests.engine.deployment import Deployment
 from tests.engine.hosts import packages
+from tests.lab.traces import free_network
 
 Snapshots = dict[str, list[str]]
 
@@ -18,7 +18,7 @@ Snapshots = dict[str, list[str]]
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab("engine", tmp_path_factory.mktemp("lab"))
     try:
-        lab.up(IPv4Network("198.18.10.0/24"))
+        lab.up(free_network())
         yield lab
     finally:
         lab.down()

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import cast
 
@@ -42,6 +43,11 @@ class Deployment:
         self.pulumi("stack", "init", STACK)
 
     @property
+    def network(self) -> IPv4Network:
+        """The lab's /24."""
+        return self.lab.inventory.shape.network
+
+    @property
     def stack_file(self) -> Path:
         return self.folder / f"Pulumi.{STACK}.yaml"
 
@@ -58,7 +64,7 @@ class Deployment:
 
     def on_lab(self, cluster: Cluster) -> Cluster:
         """The dev stack's cluster with this lab's addresses and keys."""
-        network = str(self.lab.inventory.shape.network.network_address).rpartition(".")[0]
+        network = str(self.network.network_address).rpartition(".")[0]
         text = json.dumps(cluster).replace("198.51.100.", f"{network}.")
         return cast("Cluster", json.loads(text)) | {"ssh": {"user": "deploy", "known_hosts": str(self.lab.known_hosts)}}
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from ipaddress import IPv4Network
 
 import pytest
 
@@ -15,6 +14,7 @@ from lab.cluster import Lab
 from tests.engine.deployment import STACK, Deployment
 from tests.engine.hosts import sql
 from tests.engine.test_1_up import status
+from tests.lab.traces import free_network
 
 pytestmark = pytest.mark.lab
 
@@ -28,7 +28,7 @@ MOMENTS = [
     ("engine", "start maas-rackd.service", ""),
     ("agent", "rack2: health", "rack2"),
     ("agent", "wait for failover-vlan", "rack2"),
-    ("engine", "dhcp-198.18.11.0-24-rack2 creating", ""),
+    ("engine", "0-24-rack2 creating", ""),
 ]
 """Who is killed, at the first line of progress that holds this text, and on which host the agent is."""
 
@@ -37,7 +37,7 @@ MOMENTS = [
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab("kills", tmp_path_factory.mktemp("lab"))
     try:
-        lab.up(IPv4Network("198.18.11.0/24"))
+        lab.up(free_network())
         yield lab
     finally:
         lab.down()
@@ -114,8 +114,9 @@ def assert_whole(deployment: Deployment, lab: Lab) -> None:
 
 def test_hosts_recreated_with_other_keys_are_refused(deployment: Deployment, lab: Lab) -> None:
     """The lab is removed and made again: same addresses, other machines, and known_hosts says so."""
+    network = lab.inventory.shape.network
     lab.down()
-    lab.up(IPv4Network("198.18.11.0/24"))
+    lab.up(network)
     output = deployment.up_fails()
     assert "host key mismatch" in output
     for host in lab.hosts:

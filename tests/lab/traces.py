@@ -50,9 +50,9 @@ def network_namespaces() -> set[int]:
 
 
 def free_network() -> IPv4Network:
-    """A /24 of 198.18.0.0/15 that this machine doesn't use; where to begin differs from one test run to the next."""
+    """A /24 of 198.18.0.0/16 that this machine doesn't use; where to begin differs from one test run to the next."""
     place = Place("none", Path("/nonexistent"))
-    candidates = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
+    candidates = list(IPv4Network("198.18.0.0/16").subnets(new_prefix=24))
     start = os.getpid() * 7 % len(candidates)
     for network in candidates[start:] + candidates[:start]:
         try:
@@ -60,7 +60,7 @@ def free_network() -> IPv4Network:
         except LabError:
             continue
         return network
-    raise AssertionError("every /24 of 198.18.0.0/15 is in use")
+    raise AssertionError("every /24 of 198.18.0.0/16 is in use")
 
 
 def _of_process(process: Path, folder: str, prefix: str) -> list[str]:

@@ -89,7 +89,7 @@ class Client:
 @contextmanager
 def client(lab: Lab, folder: Path, name: str) -> Iterator[Client]:
     """A client called `name` on the lab's bridge; what it made on this machine is gone afterwards."""
-    namespace, link = f"{lab.place.name}-{name}", f"{name}-{os.getpid() % 100000}"
+    namespace, link = f"{lab.place.bridge}-{name}", f"{name}-{os.getpid() % 100000}"
     home = folder / name
     home.mkdir()
     for path in ("leases", "script"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.cluster import Lab
 from tests.engine.deployment import Cluster, Deployment
+from tests.lab.traces import free_network
 
 HOSTS: Mapping[str, int] = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31, "rack2": 32, "lb1": 41}
 """The dev stack's hosts; a module may leave some out or add others."""
@@ -18,13 +18,12 @@ HOSTS: Mapping[str, int] = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31
 def scenario(
     folder: Path,
     name: str,
-    network: str,
     hosts: Mapping[str, int] = HOSTS,
     *,
     maas: str = "3.4",
     change: Callable[[Cluster], None] = lambda _: None,
 ) -> Iterator[Deployment]:
-    """A lab called `name` with `hosts` on `network`, and the dev stack, changed by `change`, ready for `up` on it.
+    """A lab called `name` with `hosts` on a free network, and the dev stack, changed by `change`, ready for `up` on it.
 
     The stack file's `hosts` are exactly those of the lab; everything else in it is the dev stack's until `change`.
     """
@@ -32,7 +31,7 @@ def scenario(
     project = folder / "project"
     project.mkdir()
     try:
-        lab.up(IPv4Network(network), tuple(hosts.items()), maas)
+        lab.up(free_network(), tuple(hosts.items()), maas)
         deployment = Deployment(project, lab)
 
         def shape(cluster: Cluster) -> None:

@@ -19,8 +19,8 @@ from tests.procedures.scenario import scenario
 pytestmark = pytest.mark.lab
 
 HOSTS = {"db1": 11, "region1": 21, "rack1": 31, "rack2": 32, "lb1": 41, "bmc1": 51}
-RACKS = {"rack1": "198.18.126.31", "rack2": "198.18.126.32"}
-BMC_NETWORK, BMC = "198.18.126.0/24", "198.18.126.51"
+RACKS = {"rack1": "198.19.126.31", "rack2": "198.19.126.32"}
+BMC_NETWORK, BMC = "198.19.126.0/24", "198.19.126.51"
 DEADLINE = 300.0
 
 
@@ -87,7 +87,7 @@ class Site:
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("bmc")
-    with scenario(folder, "proc-bmc", "198.18.26.0/24", HOSTS, change=two_racks_and_a_bmc_network) as made:
+    with scenario(folder, "bmc", HOSTS, change=two_racks_and_a_bmc_network) as made:
         yield made
 
 
@@ -111,7 +111,10 @@ def test_a_rack_without_an_address_there_is_refused(deployment: Deployment) -> N
     """Its host says so before rackd is configured; given one, the next update goes on from there."""
     add_address(deployment, "rack1")
     said = " ".join(deployment.up_fails().split())
-    told = f"this host has no address in the BMC network {BMC_NETWORK}; it has 198.18.26.32: MAAS sends power actions"
+    told = (
+        f"this host has no address in the BMC network {BMC_NETWORK}; it has {deployment.network[32]}: "
+        "MAAS sends power actions"
+    )
     assert re.search(f"rack2: .{{,60}}{re.escape(told)}", said), said
     assert "give one of its interfaces an address there" in said
     assert deployment.lab.exec("rack2", "test", "-e", "/var/lib/maas/secret", check=False).returncode != 0

@@ -44,9 +44,7 @@ def hosts_of(lab: Lab, *but: str) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with scenario(
-        tmp_path_factory.mktemp("database"), "proc-db", "198.18.28.0/24", HOSTS, change=lambda _: None
-    ) as made:
+    with scenario(tmp_path_factory.mktemp("database"), "db", HOSTS, change=lambda _: None) as made:
         made.edit(only(hosts_of(made.lab, "region3"), {"region1": 2, "region2": 2}))
         for region in ("region1", "region2", "region3"):
             made.lab.exec(region, "mkdir", "-p", "/etc/maas")

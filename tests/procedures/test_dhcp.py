@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Network
 from typing import cast
 
 import pytest
@@ -21,7 +21,6 @@ from tests.procedures.scenario import scenario
 pytestmark = pytest.mark.lab
 
 HOSTS = {"db1": 11, "region1": 21, "rack1": 31, "rack2": 32, "rack3": 33, "dhcp1": 51}
-SUBNET = "198.18.27.0/24"
 FAILOVER_SECONDS = 120.0
 
 Json = dict[str, object]
@@ -37,16 +36,22 @@ def shape(cluster: Cluster) -> None:
     cluster["load_balancer"] = {"host": "db1"}
 
 
+def network_of(cluster: Cluster) -> IPv4Network:
+    """The lab's /24, as the database's host is in it."""
+    address = cast("dict[str, dict[str, str]]", cluster["hosts"])["db1"]["address"]
+    return IPv4Network(f"{address}/24", strict=False)
+
+
 def pair(
     primary: str, secondary: str, start: int = 100, end: int = 119, *, more: Json | None = None
 ) -> Callable[[Cluster], None]:
     """The stack file with this pair for the subnet."""
-    network = SUBNET.rpartition(".")[0]
-    limits = {"start": f"{network}.{start}", "end": f"{network}.{end}"}
-    entry = {"subnet": SUBNET, "range": limits, "primary": primary, "secondary": secondary, **(more or {})}
 
     def change(cluster: Cluster) -> None:
-        cluster["dhcp"] = [entry]
+        network = network_of(cluster)
+        limits = {"start": str(network[start]), "end": str(network[end])}
+        entry = {"subnet": str(network), "range": limits, "primary": primary, "secondary": secondary}
+        cluster["dhcp"] = [{**entry, **(more or {})}]
 
     return change
 
@@ -54,7 +59,7 @@ def pair(
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("dhcp")
-    with scenario(folder, "proc-dhcp", SUBNET, HOSTS, change=shape) as deployment:
+    with scenario(folder, "dhcp", HOSTS, change=shape) as deployment:
         deployment.edit(pair("rack1", "rack2"))
         deployment.up()
         yield deployment
@@ -74,8 +79,7 @@ def clients(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
 
 
 def in_range(address: str, start: int = 100, end: int = 119) -> bool:
-    network = SUBNET.rpartition(".")[0]
-    return IPv4Address(f"{network}.{start}") <= IPv4Address(address) <= IPv4Address(f"{network}.{end}")
+    return start <= int(address.rpartition(".")[2]) <= end
 
 
 def wait(what: str, seconds: float, reached: Callable[[], bool]) -> None:
@@ -143,8 +147,9 @@ class TestByMaas:
         print(f"… {told}", file=sys.__stderr__, flush=True)
         assert served_by(found) == (primary, secondary, True)
         assert found.problems == []
+        subnet = str(deployment.network).replace("/", "-")
         changed = {line.split()[2] for line in output.splitlines() if "command:remote:Command" in line}
-        assert changed == {f"dhcp-198.18.27.0-24-{rack}" for rack in touched}
+        assert changed == {f"dhcp-{subnet}-{rack}" for rack in touched}
         assert other_starts(lab) == starts
         assert len(watch.addresses) == 1
         assert clients[0].lease() == held
@@ -183,7 +188,7 @@ class TestStandAlone:
         return set(lab.snapshot("dhcp1"))
 
     def test_it_comes_up_normal(
-        self, deployment: Deployment, pristine: set[str], clients: tuple[Client, Client, Client]
+        self, deployment: Deployment, lab: Lab, pristine: set[str], clients: tuple[Client, Client, Client]
     ) -> None:
         assert pristine
 
@@ -196,10 +201,11 @@ class TestStandAlone:
 
         def hosts(cluster: Cluster) -> None:
             known = cast("Json", cluster["hosts"])
-            known["dhcp1"] = {"address": "198.18.27.51"}
+            known["dhcp1"] = {"address": str(lab.host("dhcp1").address)}
 
         deployment.edit(hosts)
-        boot: Json = {"routers": ["198.18.27.1"], "dns_servers": ["198.18.27.21"], "next_server": "198.18.27.31"}
+        router, region, rack = (str(deployment.network[octet]) for octet in (1, 21, 31))
+        boot: Json = {"routers": [router], "dns_servers": [region], "next_server": rack}
         deployment.edit(pair("dhcp1", "db1", more=ISC | boot))
         deployment.up()
         found = status(deployment)
@@ -225,7 +231,7 @@ class TestStandAlone:
         before = deployment.read()
         deployment.edit(pair("db1", "dhcp1", 100, 129, more=ISC))
         output = deployment.up_fails()
-        assert "isc-dhcp-198.18.27.0-24-dhcp1" in output
+        assert f"isc-dhcp-{deployment.network.network_address}-24-dhcp1" in output
         lab.poweron("dhcp1")
         deployment.write(before)
         deployment.up()

@@ -32,7 +32,7 @@ DATABASE_ROLE = """
 @pytest.fixture(scope="module")
 def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """On db1, which the stack file doesn't name, a PostgreSQL that can't serve MAAS yet: a small standby."""
-    with scenario(tmp_path_factory.mktemp("external"), "proc-ext", "198.18.28.0/24", HOSTS) as made:
+    with scenario(tmp_path_factory.mktemp("external"), "ext", HOSTS) as made:
         lab = made.lab
         install = "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install postgresql-15"
         lab.exec("db1", "sh", "-c", install)

@@ -48,7 +48,7 @@ def second_rack(cluster: Cluster) -> None:
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("mistakes")
-    with scenario(folder, "proc-mistakes", "198.18.30.0/24", HOSTS, change=one_rack) as made:
+    with scenario(folder, "mistakes", HOSTS, change=one_rack) as made:
         made.up()
         made.edit(second_rack)
         yield made

@@ -45,7 +45,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     def without_rack3(cluster: Cluster) -> None:
         del cast("dict[str, object]", cluster["hosts"])["rack3"]
 
-    with scenario(tmp_path_factory.mktemp("plan"), "proc-plan", "198.18.31.0/24", hosts, change=without_rack3) as made:
+    with scenario(tmp_path_factory.mktemp("plan"), "plan", hosts, change=without_rack3) as made:
         made.up()
         yield made
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 import pytest
 
 from lab.cluster import Lab
 from tests.engine.deployment import Deployment
+from tests.lab.traces import free_network
 from tests.procedures.test_racks import in_maas, listed, remains
 
 pytestmark = pytest.mark.lab
 
 HOSTS = {"a1": 11, "a2": 12, "b1": 21, "b2": 22, "spare": 31}
-NETWORK = IPv4Network("198.18.22.0/24")
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,9 @@ def shape(deployment: Deployment, cluster: str, *more_racks: str) -> None:
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     folder = tmp_path_factory.mktemp("move")
-    lab = Lab("proc-rack-a", folder)
+    lab = Lab("move", folder)
     try:
-        lab.up(NETWORK, tuple(HOSTS.items()))
+        lab.up(free_network(), tuple(HOSTS.items()))
         projects = [folder / "a", folder / "b"]
         for project in projects:
             project.mkdir()

@@ -49,7 +49,7 @@ def racks(*names: str, pair: tuple[str, str] | None) -> Callable[[Cluster], None
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     two = racks("rack1", "rack2", pair=("rack1", "rack2"))
-    with scenario(tmp_path_factory.mktemp("racks"), "proc-rack", "198.18.21.0/24", HOSTS, change=two) as made:
+    with scenario(tmp_path_factory.mktemp("racks"), "rack", HOSTS, change=two) as made:
         made.up()
         yield made
 

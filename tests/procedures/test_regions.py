@@ -19,7 +19,6 @@ from tests.procedures.scenario import scenario
 pytestmark = pytest.mark.lab
 
 HOSTS = {"db1": 11, "region1": 21, "region2": 22, "region3": 23, "rack1": 31, "lb1": 41}
-NETWORK = "198.18.20.0/24"
 WORKERS = {"region1": 2, "region2": 2, "region3": 1}
 """So many that `max_connections` is the same for one region and for three."""
 
@@ -46,7 +45,7 @@ def alone(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with scenario(tmp_path_factory.mktemp("regions"), "proc-region", NETWORK, HOSTS, change=alone) as made:
+    with scenario(tmp_path_factory.mktemp("regions"), "region", HOSTS, change=alone) as made:
         install = "apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install bind9"
         made.lab.exec("region3", "sh", "-c", install)
         made.up()

@@ -71,7 +71,7 @@ def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         cast("dict[str, object]", cluster["database"])["accept_unsupported"] = VERSIONS[version].min_postgres > 15
 
     folder = tmp_path_factory.mktemp("snap")
-    with scenario(folder, "proc-snap", "198.18.24.0/24", maas=version, change=by_snap) as made:
+    with scenario(folder, "snap", maas=version, change=by_snap) as made:
         names = [host.name for host in made.lab.hosts]
         before = {name: made.lab.snapshot(name) for name in names}
         installed = {name: packages(made.lab, name) for name in names}

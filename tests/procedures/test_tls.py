@@ -33,7 +33,7 @@ def with_tls(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    with scenario(tmp_path_factory.mktemp("tls"), "proc-tls", "198.18.25.0/24", change=with_tls) as made:
+    with scenario(tmp_path_factory.mktemp("tls"), "tls", change=with_tls) as made:
         made.up()
         yield made
 

@@ -24,7 +24,7 @@ def small(cluster: Cluster) -> None:
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     hosts = {"db1": 11, "region1": 21, "rack1": 31, "lb1": 41}
-    with scenario(tmp_path_factory.mktemp("tls"), "proc-tls", "198.18.25.0/24", hosts, change=small) as made:
+    with scenario(tmp_path_factory.mktemp("tls"), "tls", hosts, change=small) as made:
         made.up()
         yield made
 

@@ -22,7 +22,6 @@ from tests.procedures.scenario import scenario
 
 pytestmark = pytest.mark.lab
 
-NETWORK = "198.18.29.0/24"
 BROKEN = "/run/systemd/system/maas-regiond.service.d/broken.conf"
 
 
@@ -45,7 +44,7 @@ def deployed(version: MaasVersion, tmp_path_factory: pytest.TempPathFactory) -> 
         cast("dict[str, object]", cluster["database"])["accept_unsupported"] = VERSIONS[version].min_postgres > 15
 
     folder = tmp_path_factory.mktemp("versions")
-    with scenario(folder, "proc-versions", NETWORK, maas=version, change=old_postgres) as made:
+    with scenario(folder, "versions", maas=version, change=old_postgres) as made:
         made.up()
         yield made
 

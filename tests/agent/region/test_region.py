@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 
 import pytest
 
+from agent.bundle import RegionSettings
+from agent.roles import region
 from agent.trouble import ToldError
 from tests.agent.fake_maas import KEY
 from tests.agent.region.fake_region import SECRET, UNIT, Controller
@@ -154,3 +157,16 @@ def test_secret_of_another_form_is_refused(controller: Controller) -> None:
     controller.machine.write("/var/lib/maas/secret", "short")
     with pytest.raises(ToldError, match="doesn't hold 32 hexadecimal digits"):
         controller.local.apply(controller.bundle())
+
+
+def test_a_balancer_that_does_not_serve_is_told_and_no_failure(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It may be dead, which is another host's trouble; the region itself is up."""
+    monkeypatch.setattr(region, "BALANCER_DEADLINE", 0.3)
+    bundle = controller.bundle()
+    assert isinstance(bundle.settings, RegionSettings)
+    away = dataclasses.replace(bundle.settings, api_urls=("http://127.0.0.1:1/MAAS",))
+    outputs = controller.local.apply(dataclasses.replace(bundle, settings=away))
+    assert outputs["system_id"] == "rrr"
+    assert "MAAS behind the balancer not reached within 0 s: http://127.0.0.1:1/MAAS: " in capfd.readouterr().err
