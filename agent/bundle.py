@@ -17,6 +17,8 @@ import types
 import typing
 from dataclasses import dataclass, field
 
+from agent.keepalived import KeepalivedSettings
+
 MARKER = re.compile(r"<<secret:([a-z_]+)>>")
 INTERFACE = "<<host:interface>>"
 """Stands in a file's text for the name of an interface, which only the host knows."""
@@ -181,7 +183,14 @@ class IscDhcpSettings:
 
 
 Settings = (
-    HostSettings | PostgresSettings | RegionSettings | RackSettings | HaproxySettings | DhcpSettings | IscDhcpSettings
+    HostSettings
+    | PostgresSettings
+    | RegionSettings
+    | RackSettings
+    | HaproxySettings
+    | KeepalivedSettings
+    | DhcpSettings
+    | IscDhcpSettings
 )
 
 SETTINGS: dict[str, type[Settings]] = {
@@ -190,6 +199,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "region": RegionSettings,
     "rack": RackSettings,
     "haproxy": HaproxySettings,
+    "keepalived": KeepalivedSettings,
     "dhcp": DhcpSettings,
     "isc_dhcp": IscDhcpSettings,
 }

@@ -9,17 +9,17 @@ import pulumi
 
 from agent.bundle import File
 from agent.packaging import DEB, PACKAGINGS
-from components import haproxy_frontend, isc_dhcp_pair, postgres_primary, rack_controller
+from components import balancers, isc_dhcp_pair, postgres_primary, rack_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
 from components.external_database import external_database
-from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
 from components.host import Host, HostArgs
 from components.isc_dhcp_pair import IscDhcpPair, IscDhcpPairArgs, Member
 from components.maas_tls import MaasTls, maas_tls
 from components.postgres_primary import Database, PostgresPrimary, PostgresPrimaryArgs
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
+from components.virtual_address import Balancer
 from config.load import Stack
 from config.sizing import SUPERUSERS, max_connections
 from config.stack_file import Cluster
@@ -35,7 +35,7 @@ class Built:
 
     secrets: ClusterSecrets
     database: Database
-    load_balancer: HaproxyFrontend
+    load_balancer: Balancer
     regions: dict[str, RegionController]
     racks: dict[str, RackController]
     dhcp: dict[str, DhcpFailoverPair]
@@ -52,7 +52,7 @@ def build(stack: Stack) -> Built:
     secrets = ClusterSecrets("cluster")
     hosts = {name: _host(name, cluster) for name in topology.hosts}
     database = _database(stack, hosts, secrets)
-    load_balancer = _load_balancer(topology, hosts)
+    load_balancer = balancers.balancer(topology, hosts, secrets)
     regions = _regions(topology, hosts, secrets, database, load_balancer)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
@@ -72,7 +72,7 @@ def _host(name: str, cluster: Cluster) -> Host:
     packaging = PACKAGINGS[topology.maas.packaging]
     by_role = {
         "database": database,
-        "load balancer": haproxy_frontend.PACKAGES,
+        "load balancer": balancers.packages(topology),
         "region": packaging.region_packages,
         "rack": packaging.rack_packages,
         "DHCP": isc_dhcp_pair.PACKAGES,
@@ -92,7 +92,7 @@ def _host(name: str, cluster: Cluster) -> Host:
             files=tuple(files),
             roles=tuple(roles),
             ubuntu=VERSIONS[topology.maas.version].ubuntu if packaging == DEB else "",
-            cluster=(_address(topology, topology.load_balancer.host), _database_address(topology)),
+            cluster=(str(topology.client_address), _database_address(topology)),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
     )
@@ -141,26 +141,12 @@ def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> 
     ).database
 
 
-def _load_balancer(topology: Topology, hosts: dict[str, Host]) -> HaproxyFrontend:
-    name = topology.load_balancer.host
-    return HaproxyFrontend(
-        f"{name}-haproxy",
-        HaproxyFrontendArgs(
-            host=hosts[name],
-            address=_address(topology, name),
-            regions=tuple((region, _address(topology, region)) for region in topology.regions),
-            ports=VERSIONS[topology.maas.version].balanced_ports,
-            tls_port=topology.maas.tls.port if topology.maas.tls else 0,
-        ),
-    )
-
-
 def _regions(
     topology: Topology,
     hosts: dict[str, Host],
     secrets: ClusterSecrets,
     database: Database,
-    load_balancer: HaproxyFrontend,
+    load_balancer: Balancer,
 ) -> dict[str, RegionController]:
     """The leader, then each region after the one before it, so that a change rolls through them."""
     tls = _tls(topology, secrets)
@@ -193,8 +179,9 @@ def _regions(
 def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:
     if topology.maas.tls is None:
         return None
-    servers = dict.fromkeys((topology.load_balancer.host, *topology.regions))
-    return maas_tls(topology.maas.tls, secrets, [(name, topology.hosts[name]) for name in servers])
+    names = dict.fromkeys((*topology.load_balancer.named.values(), *topology.regions))
+    servers = [(name, topology.hosts[name]) for name in names]
+    return maas_tls(topology.maas.tls, secrets, servers, client_address=str(topology.client_address))
 
 
 def _racks(
@@ -271,7 +258,7 @@ def _member(topology: Topology, hosts: dict[str, Host], name: str, subnet: IPv4N
 def _maas_urls(topology: Topology) -> list[str]:
     """What racks are told: http, the balanced address first (maas-facts §4.8, §8)."""
     regions = [region_url(_address(topology, name)) for name in topology.regions]
-    return [balanced_url(_address(topology, topology.load_balancer.host)), *regions]
+    return [balanced_url(str(topology.client_address)), *regions]
 
 
 def _database_address(topology: Topology) -> str:

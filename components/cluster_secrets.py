@@ -14,6 +14,8 @@ YEAR = 365 * 24
 PASSWORD_LENGTH = 32
 """Letters and digits: about 190 bits, and no character that any configuration file would want quoted."""
 
+VRRP_PASSWORD_LENGTH = 8
+"""All that VRRP takes. It is sent in the clear, so it keeps a neighbour's keepalived out by mistake, no attacker."""
 
 RSA_BITS = 3072
 """As strong as the P-256 of the other keys."""
@@ -105,6 +107,10 @@ class ClusterSecrets(pulumi.ComponentResource):
         )
         return Certificate(signed.cert_pem, key.private_key_pem_pkcs8)
 
+    def vrrp_password(self) -> pulumi.Output[str]:
+        """What balancers that share an address know each other by; secret."""
+        return self._password("vrrp-password", VRRP_PASSWORD_LENGTH)
+
     def _private_key(self, name: str) -> tls.PrivateKey:
         options = pulumi.ResourceOptions(parent=self)
         return tls.PrivateKey(f"{self._name}-{name}", algorithm="ECDSA", ecdsa_curve="P256", opts=options)
@@ -113,7 +119,7 @@ class ClusterSecrets(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(parent=self)
         return tls.PrivateKey(f"{self._name}-{name}", algorithm="RSA", rsa_bits=RSA_BITS, opts=options)
 
-    def _password(self, name: str) -> pulumi.Output[str]:
+    def _password(self, name: str, length: int = PASSWORD_LENGTH) -> pulumi.Output[str]:
         options = pulumi.ResourceOptions(parent=self)
-        password = random.RandomPassword(f"{self._name}-{name}", length=PASSWORD_LENGTH, special=False, opts=options)
+        password = random.RandomPassword(f"{self._name}-{name}", length=length, special=False, opts=options)
         return password.result

@@ -8,6 +8,7 @@ from agent.bundle import Bundle, Effect, File, HaproxySettings
 from components.args import Args
 from components.host import Host
 from components.render import render, shown_in_preview
+from config.load_balancer import LOCAL_PORT
 from config.urls import balanced_url
 
 PACKAGES = ("haproxy",)
@@ -21,6 +22,9 @@ STATE_DIR = "/var/lib/haproxy"
 
 HTTPS_PORT = 443
 
+READY = "/usr/local/lib/maas-ha/haproxy-ready"
+"""Program that tells keepalived whether the HAProxy of its host serves."""
+
 
 class HaproxyFrontendArgs(Args):
     """The balanced address of MAAS."""
@@ -33,6 +37,10 @@ class HaproxyFrontendArgs(Args):
     """TCP routes: port here → port on each region."""
     tls_port: int = 0
     """Port of the regions' own TLS, 0 for none."""
+    is_shared: bool = False
+    """True if it is one of several that share an address."""
+    after: pulumi.Resource | None = None
+    """The balancer that must be serving before this one is touched."""
 
     @property
     def routes(self) -> tuple[tuple[int, int], ...]:
@@ -51,21 +59,23 @@ class HaproxyFrontend(pulumi.ComponentResource):
     """What MAAS itself is told of it: http, whatever TLS there is (maas-facts §8)."""
 
     def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        file = _haproxy_cfg(args)
-        super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview([file]), opts)
+        files = (_haproxy_cfg(args), *((_ready(),) if args.is_shared else ()))
+        super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview(files), opts)
+        ports = (*(port for port, _ in args.routes), LOCAL_PORT)
         applied = args.host.apply(
             f"{name}-apply",
             Bundle(
                 host=args.host.name,
                 component=name,
-                settings=HaproxySettings(ports=tuple(port for port, _ in args.routes), stats_socket=STATS_SOCKET),
+                settings=HaproxySettings(ports=ports, stats_socket=STATS_SOCKET),
                 packages=PACKAGES,
-                files=(file,),
+                files=files,
                 units=(UNIT,),
                 state_dirs=(STATE_DIR,),
             ),
             parent=self,
             secrets={},
+            after=[args.after] if args.after else [],
         )
         self.url = applied.then(balanced_url(args.address, tls=bool(args.tls_port)))
         self.maas_url = applied.then(balanced_url(args.address))
@@ -76,6 +86,7 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
     content = render(
         "haproxy.cfg",
         stats_socket=STATS_SOCKET,
+        local_port=LOCAL_PORT,
         bind=":::{} v4v6" if ":" in args.address else ":{}",
         host=args.address,
         regions=[{"name": region, "address": address} for region, address in args.regions],
@@ -83,6 +94,10 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
     )
     check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
+
+
+def _ready() -> File:
+    return File(READY, render("haproxy-ready", port=LOCAL_PORT), mode=0o755)
 
 
 def _check(args: HaproxyFrontendArgs, to: int) -> str:

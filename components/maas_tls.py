@@ -20,15 +20,17 @@ class MaasTls:
     certificate: Certificate
 
 
-def maas_tls(tls: Tls, secrets: ClusterSecrets, servers: Sequence[tuple[str, Host]]) -> MaasTls:
-    """The certificate for all `servers`, the balancer first; another set of them gives another certificate.
+def maas_tls(tls: Tls, secrets: ClusterSecrets, servers: Sequence[tuple[str, Host]], *, client_address: str) -> MaasTls:
+    """The certificate for `client_address` and all `servers`, balancers first; others give another certificate.
 
     The key is RSA: `maas config-tls` of recent versions signs with it as only RSA keys can.
     """
     certificate = secrets.server_certificate(
         "maas",
         dns_names=list(dict.fromkeys((*(name for name, _ in servers), *tls.names))),
-        addresses=list(dict.fromkeys(str(address) for _, host in servers for address in host.addresses)),
+        addresses=list(
+            dict.fromkeys((client_address, *(str(address) for _, host in servers for address in host.addresses)))
+        ),
         validity=Validity(tls.valid_days * DAY, tls.renew_days * DAY),
         rsa=True,
     )

@@ -9,11 +9,11 @@ import pulumi
 from agent.bundle import Bundle, Effect, File, RegionSettings, secret_marker
 from agent.packaging import SNAP, Packaging, region_unit
 from components.args import Args
-from components.haproxy_frontend import HaproxyFrontend
 from components.host import Host
 from components.maas_tls import MaasTls
 from components.postgres_primary import Database
 from components.render import effect_of, render
+from components.virtual_address import Balancer
 from config.urls import region_url
 from config.versions import VersionFacts
 
@@ -42,7 +42,7 @@ class RegionControllerArgs(Args):
     """`MAJOR.MINOR`."""
     packaging: Packaging
     workers: int
-    load_balancer: HaproxyFrontend
+    load_balancer: Balancer
     """Its `maas_url` is that of every region, for the one that started last writes it to the database (§2). As it is
     there before the regions, it goes after them, and each is forgotten through it."""
     database: Database

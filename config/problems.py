@@ -41,6 +41,8 @@ def _finding(detail: ErrorDetails) -> Finding:
             return Finding(path, "is no network", "write it such as 198.51.100.0/24, with zeros after the prefix")
         case "ip_v4_address" | "ip_v6_address":
             return Finding(path, "is no IP address that fits here", "write it such as 198.51.100.11")
+        case "ip_v4_interface":
+            return Finding(path, "is no IPv4 address with a prefix", "write it such as 198.51.100.40/24")
         case "model_type" | "dict_type" | "tuple_type":
             kind = "list" if detail["type"] == "tuple_type" else "mapping"
             return Finding(

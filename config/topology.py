@@ -9,42 +9,16 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from config.forms import DnsName, Email, HostName, SqlName, UserName
+from config.load_balancer import AnyLoadBalancer, SharedLoadBalancer
+from config.model import Address, IPv4Address, IPv4Network, IPv6Network, Model
 
 Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 
-
-def _is_text(value: object) -> object:
-    """YAML's 1 and true would be taken for the addresses 0.0.0.1 and 0.0.0.1."""
-    if isinstance(value, bool | int | bytes):
-        raise ValueError("an address is written as text, such as 198.51.100.11")
-    return value
-
-
-AsText = BeforeValidator(_is_text)
-IPv4Address = Annotated[ipaddress.IPv4Address, AsText]
-IPv4Network = Annotated[ipaddress.IPv4Network, AsText]
-IPv6Network = Annotated[ipaddress.IPv6Network, AsText]
-Address = Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AsText]
-
 MaasVersion = Literal["3.4", "3.5", "3.6", "3.7"]
-
-
-class Model(BaseModel):
-    """Strict about names, silent about values: an error never repeats what was in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Ssh(Model):
@@ -171,12 +145,6 @@ class Region(Model):
     workers: Workers = 4
 
 
-class LoadBalancer(Model):
-    """HAProxy in front of every region's API."""
-
-    host: HostName
-
-
 class AddressRange(Model):
     """First and last address, both included."""
 
@@ -239,9 +207,17 @@ class Topology(Model):
     database: AnyDatabase
     regions: dict[HostName, Region] = Field(min_length=1)
     racks: tuple[HostName, ...] = Field(min_length=1)
-    load_balancer: LoadBalancer
+    load_balancer: AnyLoadBalancer
     dhcp: tuple[AnyDhcpPair, ...] = ()
     bmc: tuple[BmcSubnet, ...] = ()
+
+    @property
+    def client_address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """The address that clients use, racks and regions among them: the balancers' shared one, or the one's own."""
+        balancer = self.load_balancer
+        if isinstance(balancer, SharedLoadBalancer):
+            return balancer.virtual_address.ip
+        return self.hosts[balancer.host].address
 
     @property
     def roles(self) -> dict[str, tuple[str, ...]]:
@@ -250,7 +226,7 @@ class Topology(Model):
         databases = [self.database.host] if isinstance(self.database, Database) else []
         pairs = [pair for pair in self.dhcp if isinstance(pair, IscDhcpPair)]
         members = dict.fromkeys(name for pair in pairs for name in (pair.primary, pair.secondary))
-        users = [("database", databases), ("load balancer", [self.load_balancer.host])]
+        users = [("database", databases), ("load balancer", list(self.load_balancer.named.values()))]
         users += [("region", list(self.regions)), ("rack", list(self.racks)), ("DHCP", list(members))]
         for role, names in users:
             for name in names:

@@ -12,12 +12,14 @@ from agent.bundle import (
     RegionSettings,
 )
 from agent.errors import StepError
+from agent.keepalived import KeepalivedSettings
 from agent.machine import Work
 from agent.roles.base import Role
 from agent.roles.dhcp import Dhcp
 from agent.roles.haproxy import Haproxy
 from agent.roles.host import Host
 from agent.roles.isc_dhcp import IscDhcp
+from agent.roles.keepalived import Keepalived
 from agent.roles.postgres import Postgres
 from agent.roles.rack import Rack
 from agent.roles.region import Region
@@ -28,6 +30,7 @@ ROLES: dict[str, type[Role]] = {
     "region": Region,
     "rack": Rack,
     "haproxy": Haproxy,
+    "keepalived": Keepalived,
     "dhcp": Dhcp,
     "isc_dhcp": IscDhcp,
 }
@@ -42,6 +45,8 @@ def make_role(work: Work) -> Role:
         return Postgres(work, settings)
     if isinstance(settings, HaproxySettings):
         return Haproxy(work, settings)
+    if isinstance(settings, KeepalivedSettings):
+        return Keepalived(work, settings)
     if isinstance(settings, RackSettings):
         return Rack(work, settings)
     if isinstance(settings, DhcpSettings):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-
-from agent.bundle import INTERFACE, Bundle, IscDhcpSettings
+from agent.bundle import IscDhcpSettings
 from agent.errors import StepError
 from agent.failover import PORT, Dhcpd, Peer
+from agent.interfaces import interface_with, missing_address, with_interface
 from agent.isc_dhcpd import CONF, LEASES, UNIT
 from agent.machine import Machine, Work
 from agent.paths import Paths
@@ -30,18 +28,15 @@ class IscDhcp(Role):
         super().__init__(work)
         self.settings = settings
         self._dhcpd = dhcpd_of(work.paths)
-        self._interface = _interface_with(work, settings.address)
-        work.bundle = _with_interface(work.bundle, self._interface)
+        self._interface = interface_with(work.commands, settings.address)
+        work.bundle = with_interface(work.bundle, self._interface)
         self._peer_before: Peer | None = None
         self._settled_before = False
 
     def prepare(self) -> None:
         """Refuse a host without the address, or with a wrong clock; remember what the pair was."""
         if not self._interface:
-            raise StepError(
-                f"no interface of this host has the address {self.settings.address}:"
-                " give it one, or correct `address` or `also` of the host in the stack file"
-            )
+            raise StepError(missing_address(self.settings.address))
         self._compare_clocks()
         self._peer_before = self._dhcpd.peers().get(self.settings.peer)
         self._settled_before = self._dhcpd.unsettled(self.settings.peer) == ""
@@ -104,18 +99,3 @@ class IscDhcp(Role):
 def dhcpd_of(paths: Paths) -> Dhcpd:
     """The dhcpd of this host's isc-dhcp-server."""
     return Dhcpd(paths, CONF, LEASES)
-
-
-def _interface_with(work: Work, address: str) -> str:
-    """Name of the interface that has `address`, "" for none."""
-    listed = work.commands.run("ip", "-json", "-4", "address", "show").stdout
-    for link in json.loads(listed or "[]"):
-        if any(known.get("local") == address for known in link.get("addr_info", [])):
-            return str(link["ifname"])
-    return ""
-
-
-def _with_interface(bundle: Bundle, interface: str) -> Bundle:
-    """The bundle with what only the host knows."""
-    files = (dataclasses.replace(file, content=file.content.replace(INTERFACE, interface)) for file in bundle.files)
-    return dataclasses.replace(bundle, files=tuple(files))

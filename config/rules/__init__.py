@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from config.finding import Finding
-from config.rules import bmc, dhcp, hosts, software
+from config.rules import balancers, bmc, dhcp, hosts, software
 from config.topology import Topology
 
 Rule = Callable[[Topology], Iterator[Finding]]
@@ -16,6 +16,9 @@ RULES: tuple[Rule, ...] = (
     hosts.roles_fit_together,
     hosts.racks_are_named_once,
     hosts.addresses_differ,
+    balancers.balancers_are_named_once,
+    balancers.balancers_are_in_the_network,
+    balancers.virtual_address_is_free,
     software.postgres_is_supported,
     software.packaging_has_its_own_source,
     software.channel_is_of_the_version,
@@ -38,7 +41,7 @@ def check(topology: Topology) -> list[Finding]:
     return [finding for rule in RULES for finding in rule(topology)]
 
 
-ADVICE: tuple[Rule, ...] = (software.workers_are_as_advised,)
+ADVICE: tuple[Rule, ...] = (software.workers_are_as_advised, balancers.a_shared_address_has_two_hosts)
 
 
 def advice(topology: Topology) -> list[Finding]:

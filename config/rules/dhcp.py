@@ -54,7 +54,7 @@ def dhcp_ranges_fit(topology: Topology) -> Iterator[Finding]:
             yield Finding(path, problem, "leave the first and the last address of the subnet out")
         for name, host in topology.hosts.items():
             for address in host.addresses:
-                if _in_range(pair, address):
+                if in_range(pair, address):
                     yield Finding(path, f"holds {address}, the address of {name}", "leave it out of the range")
 
 
@@ -89,7 +89,7 @@ def isc_options_are_plausible(topology: Topology) -> Iterator[Finding]:
             if router not in pair.subnet:
                 yield Finding(path, f"{router} is not in {pair.subnet}", "name an address of the subnet")
         for path, address in _needed(index, pair):
-            if _in_range(pair, address):
+            if in_range(pair, address):
                 yield Finding(path, f"{address} is in the dynamic range", "leave it out of the range")
         racks = {address: name for name in topology.racks if name in topology.hosts for address in _of(topology, name)}
         if pair.next_server is not None and pair.next_server not in racks:
@@ -112,5 +112,6 @@ def _of(topology: Topology, name: str) -> list[IPv4Address]:
     return [address for address in topology.hosts[name].addresses if isinstance(address, IPv4Address)]
 
 
-def _in_range(pair: AnyDhcpPair, address: object) -> bool:
+def in_range(pair: AnyDhcpPair, address: object) -> bool:
+    """True if the pair may give `address` to a client."""
     return isinstance(address, IPv4Address) and pair.range.start <= address <= pair.range.end

@@ -17,7 +17,7 @@ CLASHES = {
 
 def hosts_are_known(topology: Topology) -> Iterator[Finding]:
     """Every host that a role names is under `hosts`."""
-    named = [("load_balancer.host", topology.load_balancer.host)]
+    named = list(topology.load_balancer.named.items())
     if isinstance(topology.database, Database):
         named.append(("database.host", topology.database.host))
     named += [(f"regions.{name}", name) for name in topology.regions]

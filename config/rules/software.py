@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.finding import Finding
+from config.load_balancer import LOCAL_PORT
 from config.topology import Database, Topology
 from config.versions import MAAS_STARTS_ON, VERSIONS
 
@@ -44,7 +45,7 @@ def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     maas, facts = topology.maas, VERSIONS[topology.maas.version]
     if maas.tls and any(maas.tls.port in ports for ports in facts.region_ports):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
-    elif maas.tls and maas.tls.port in (topology.ssh.port, *(port for port, _ in facts.balanced_ports)):
+    elif maas.tls and maas.tls.port in (topology.ssh.port, LOCAL_PORT, *(port for port, _ in facts.balanced_ports)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of the load balancer's host", "use 5443")
 
 

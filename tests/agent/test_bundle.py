@@ -77,7 +77,7 @@ def good() -> dict[str, object]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"role": "nope"}, "the bundle's role is none of host, postgres, region, rack, haproxy, dhcp"),
+        ({"role": "nope"}, "the bundle's role is none of host, postgres, region, rack, haproxy, keepalived, dhcp"),
         ({"surprise": 1}, "bundle: unknown field surprise"),
         ({"host": 1}, "bundle.host: not a str"),
         ({"units": "a.service"}, "bundle.units: not a tuple"),

@@ -13,7 +13,7 @@ import pytest
 
 from components.render import render
 from tests.contract import recorder
-from tests.stacks import cluster_of
+from tests.stacks import cluster_of, with_shared_address
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -68,6 +68,15 @@ def test_ipv6(tmp_path: Path) -> None:
     same_as_golden("ipv6-haproxy.cfg", str(program["lb1-haproxy"].inputs["/etc/haproxy/haproxy.cfg"]))
     same_as_golden("ipv6-pg_hba.conf", str(program["db1-postgres"].inputs[f"{folder}/pg_hba.conf"]))
     same_as_golden("ipv6-rackd.conf", str(program["rack1-rack"].inputs["/etc/maas/rackd.conf"]))
+
+
+def test_a_shared_address(tmp_path: Path) -> None:
+    program = recorder.run(with_shared_address(tmp_path, "lb1", "lb2"), preview=True)
+    conf = "/etc/keepalived/keepalived.conf"
+    same_as_golden("lb2-keepalived.conf", str(program["lb2-keepalived"].inputs[conf]))
+    same_as_golden("haproxy-ready", str(program["lb2-haproxy"].inputs["/usr/local/lib/maas-ha/haproxy-ready"]))
+    alone = recorder.run(with_shared_address(tmp_path, "lb1"), preview=True)
+    same_as_golden("alone-keepalived.conf", str(alone["lb1-keepalived"].inputs[conf]))
 
 
 def test_an_unknown_name_in_a_template_fails() -> None:

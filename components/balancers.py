@@ -1,0 +1,83 @@
+"""Every load balancer of a cluster, one after the other, and the address that they share if they are several."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components import haproxy_frontend, virtual_address
+from components.cluster_secrets import ClusterSecrets
+from components.haproxy_frontend import HaproxyFrontend, HaproxyFrontendArgs
+from components.host import Host
+from components.virtual_address import Balancer, VirtualAddress, VirtualAddressArgs
+from config.load_balancer import SharedLoadBalancer
+from config.topology import Topology
+from config.versions import VERSIONS
+
+
+def packages(topology: Topology) -> tuple[str, ...]:
+    """Packages of each balancer's host."""
+    shared = isinstance(topology.load_balancer, SharedLoadBalancer)
+    return (*haproxy_frontend.PACKAGES, *(virtual_address.PACKAGES if shared else ()))
+
+
+def balancer(topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets) -> Balancer:
+    """What clients reach MAAS by: the one HAProxy, or the shared address once every HAProxy is done."""
+    wanted = topology.load_balancer
+    if isinstance(wanted, SharedLoadBalancer):
+        return _shared(topology, wanted, hosts, secrets.vrrp_password())
+    return _frontend(topology, wanted.host, hosts)
+
+
+def _shared(
+    topology: Topology, wanted: SharedLoadBalancer, hosts: dict[str, Host], password: pulumi.Output[str]
+) -> VirtualAddress:
+    """Each host whole before the next: the last one's address waits for all."""
+    addresses = {name: _in_network(topology, wanted, name) for name in wanted.hosts}
+    done: list[VirtualAddress] = []
+    for place, name in enumerate(wanted.hosts):
+        frontend = _frontend(topology, name, hosts, after=done[-1] if done else None, is_shared=True)
+        part = VirtualAddress(
+            f"{name}-keepalived",
+            VirtualAddressArgs(
+                host=hosts[name],
+                address=addresses[name],
+                peers=tuple(address for peer, address in addresses.items() if peer != name),
+                place=place,
+                last=name == wanted.hosts[-1],
+                virtual_address=str(wanted.virtual_address),
+                router_id=wanted.virtual_router_id,
+                password=password,
+                tls=topology.maas.tls is not None,
+                frontend=frontend,
+            ),
+        )
+        done.append(part)
+    return done[-1]
+
+
+def _frontend(
+    topology: Topology,
+    name: str,
+    hosts: dict[str, Host],
+    *,
+    after: pulumi.Resource | None = None,
+    is_shared: bool = False,
+) -> HaproxyFrontend:
+    return HaproxyFrontend(
+        f"{name}-haproxy",
+        HaproxyFrontendArgs(
+            host=hosts[name],
+            address=str(topology.hosts[name].address),
+            regions=tuple((region, str(topology.hosts[region].address)) for region in topology.regions),
+            ports=VERSIONS[topology.maas.version].balanced_ports,
+            tls_port=topology.maas.tls.port if topology.maas.tls else 0,
+            is_shared=is_shared,
+            after=after,
+        ),
+    )
+
+
+def _in_network(topology: Topology, wanted: SharedLoadBalancer, name: str) -> str:
+    """The host's own address in the network of the shared one."""
+    network = wanted.virtual_address.network
+    return str(next(address for address in topology.hosts[name].addresses if address in network))
