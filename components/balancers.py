@@ -35,7 +35,7 @@ def _shared(
     addresses = {name: _in_network(topology, wanted, name) for name in wanted.hosts}
     done: list[VirtualAddress] = []
     for place, name in enumerate(wanted.hosts):
-        frontend = _frontend(topology, name, hosts, after=done[-1] if done else None, is_shared=True)
+        frontend = _frontend(topology, name, hosts, after=done[-1] if done else None)
         part = VirtualAddress(
             f"{name}-keepalived",
             VirtualAddressArgs(
@@ -61,7 +61,6 @@ def _frontend(
     hosts: dict[str, Host],
     *,
     after: pulumi.Resource | None = None,
-    is_shared: bool = False,
 ) -> HaproxyFrontend:
     return HaproxyFrontend(
         f"{name}-haproxy",
@@ -71,7 +70,6 @@ def _frontend(
             regions=tuple((region, str(topology.hosts[region].address)) for region in topology.regions),
             ports=VERSIONS[topology.maas.version].balanced_ports,
             tls_port=topology.maas.tls.port if topology.maas.tls else 0,
-            is_shared=is_shared,
             after=after,
         ),
     )

@@ -22,9 +22,6 @@ STATE_DIR = "/var/lib/haproxy"
 
 HTTPS_PORT = 443
 
-READY = "/usr/local/lib/maas-ha/haproxy-ready"
-"""Program that tells keepalived whether the HAProxy of its host serves."""
-
 
 class HaproxyFrontendArgs(Args):
     """The balanced address of MAAS."""
@@ -37,8 +34,6 @@ class HaproxyFrontendArgs(Args):
     """TCP routes: port here → port on each region."""
     tls_port: int = 0
     """Port of the regions' own TLS, 0 for none."""
-    is_shared: bool = False
-    """True if it is one of several that share an address."""
     after: pulumi.Resource | None = None
     """The balancer that must be serving before this one is touched."""
 
@@ -59,8 +54,8 @@ class HaproxyFrontend(pulumi.ComponentResource):
     """What MAAS itself is told of it: http, whatever TLS there is (maas-facts §8)."""
 
     def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        files = (_haproxy_cfg(args), *((_ready(),) if args.is_shared else ()))
-        super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview(files), opts)
+        file = _haproxy_cfg(args)
+        super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview([file]), opts)
         ports = (*(port for port, _ in args.routes), LOCAL_PORT)
         applied = args.host.apply(
             f"{name}-apply",
@@ -69,7 +64,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
                 component=name,
                 settings=HaproxySettings(ports=ports, stats_socket=STATS_SOCKET),
                 packages=PACKAGES,
-                files=files,
+                files=(file,),
                 units=(UNIT,),
                 state_dirs=(STATE_DIR,),
             ),
@@ -94,10 +89,6 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
     )
     check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
-
-
-def _ready() -> File:
-    return File(READY, render("haproxy-ready", port=LOCAL_PORT), mode=0o755)
 
 
 def _check(args: HaproxyFrontendArgs, to: int) -> str:

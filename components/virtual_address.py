@@ -9,9 +9,10 @@ import pulumi
 from agent.bundle import INTERFACE, Bundle, Effect, File, secret_marker
 from agent.keepalived import CONF, UNIT, KeepalivedSettings
 from components.args import Args
-from components.haproxy_frontend import READY, HaproxyFrontend
+from components.haproxy_frontend import HaproxyFrontend
 from components.host import Host
 from components.render import render, shown_in_preview
+from config.load_balancer import LOCAL_PORT
 from config.urls import balanced_url
 
 PACKAGES = ("keepalived",)
@@ -97,7 +98,7 @@ Balancer = HaproxyFrontend | VirtualAddress
 def _keepalived_conf(args: VirtualAddressArgs) -> File:
     content = render(
         "keepalived.conf",
-        ready=READY,
+        port=LOCAL_PORT,
         interface=INTERFACE,
         router_id=args.router_id,
         priority=FIRST_PRIORITY - args.place,
