@@ -85,13 +85,17 @@ class Balanced:
         """A steady stream of requests through the address, of which few may fail, and none after the block's end."""
         with ExitStack() as clients:
             pollers = [clients.enter_context(Poller(self.url)) for _ in range(CLIENTS)]
-            eventually(lambda: all(poller.tried > 3 for poller in pollers), "a stream of requests")
+            self.ask_more(pollers)
             yield pollers
-            tried = [poller.tried for poller in pollers]
-            more = zip(pollers, tried, strict=True)
-            eventually(lambda: all(poller.tried > before + 10 for poller, before in more), "more requests")
+            self.ask_more(pollers)
         failed = [reason for poller in pollers for reason in poller.failed]
         assert len(failed) <= failures, (sum(poller.tried for poller in pollers), failed[:5], failed[-5:])
+
+    def ask_more(self, pollers: list[Poller]) -> None:
+        """Wait until each client has asked some more times."""
+        before = [poller.tried for poller in pollers]
+        asked = [(poller, tried + 5) for poller, tried in zip(pollers, before, strict=True)]
+        eventually(lambda: all(poller.tried > enough for poller, enough in asked), "more requests")
 
     def serves(self) -> None:
         """The address answers ten times in a row."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,10 +83,23 @@ def test_statistics_are_for_the_host_alone(balanced: Balanced, host: str) -> Non
 
 def test_reloads_drop_no_request(balanced: Balanced) -> None:
     holder = balanced.holder()
-    with balanced.loses_at_most(0):
-        for unit in ("haproxy", "keepalived", "haproxy", "keepalived", "haproxy"):
+    with balanced.loses_at_most(0) as clients:
+        for unit in ("haproxy", "keepalived") * 5:
             balanced.run(holder, f"systemctl reload {unit}")
+            balanced.ask_more(clients)
     assert balanced.holders() == [holder]
+
+
+def test_a_reload_leaves_open_connections(balanced: Balanced) -> None:
+    """A request whose first half came before the reload is answered by the worker that has it."""
+    workers = "pgrep --count --exact haproxy"
+    with socket.create_connection((balanced.virtual, 80), timeout=90) as connection:
+        connection.sendall(b"GET /MAAS/api/2.0/version/ HTTP/1.0\r\n")
+        before = int(balanced.run(balanced.holder(), workers))
+        balanced.run(balanced.holder(), "systemctl reload haproxy")
+        eventually(lambda: int(balanced.run(balanced.holder(), workers)) > before, "the next worker")
+        connection.sendall(b"Host: maas\r\n\r\n")
+        assert connection.makefile("rb").readline().split()[1] == b"200"
 
 
 def test_an_update_reaches_one_after_the_other(balanced: Balanced) -> None:
