@@ -82,6 +82,12 @@ class Dhcpd:
         configured = self.paths.at(self.conf).exists() and name not in self.peers()
         return configured and self.state(name) is None and self.is_serving()
 
+    def gives(self, start: str, end: str) -> bool:
+        """True if the configuration has the dynamic range from `start` to `end`."""
+        path = self.paths.at(self.conf)
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return re.search(rf"^\s*range\s+{re.escape(start)}\s+{re.escape(end)}\s*;", text, re.MULTILINE) is not None
+
     def is_off(self) -> bool:
         """True if nothing is configured and no dhcpd runs."""
         return not self.paths.at(self.conf).exists() and not self.is_serving()

@@ -127,6 +127,11 @@ def snap_unit(version: str) -> str:
     return RELEASES[version].snap_unit
 
 
+def dhcpd_unit(packaging: str) -> str:
+    """What rackd starts and stops to serve DHCP; the snap's is no unit of its own (maas-facts §1.1, §10)."""
+    return "maas-dhcpd.service" if packaging == DEB.name else "dhcpd"
+
+
 def region_unit(packaging: str, version: str) -> str:
     """The unit in which regiond runs (maas-facts §1.1, §10)."""
     return snap_unit(version) if packaging == SNAP.name else "maas-regiond.service"

@@ -7,6 +7,7 @@ import time
 from agent.apply import sweep_originals
 from agent.bundle import Bundle
 from agent.commands import Commands
+from agent.consequences import Consequence, of_removal
 from agent.machine import Work
 from agent.paths import Paths
 from agent.records import Records
@@ -36,7 +37,7 @@ def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> 
         report.step(f"remove {bundle.component}")
         role.remove()
         if record:
-            take_down(work, record, transaction, stays_active=role.stays_active)
+            take_down(work, record, transaction, stays_active=of_removal(bundle.role) is Consequence.NOTHING)
             records.forget(bundle.component)
     except BaseException as error:
         with ignored():

@@ -37,10 +37,11 @@ class DhcpFailoverPair(pulumi.ComponentResource):
     """MAAS's id of the VLAN."""
 
     def __init__(self, name: str, args: DhcpFailoverPairArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        shown = {"subnet": args.subnet, "range": f"{args.range_start} to {args.range_end}"}
+        shown: dict[str, object] = {"subnet": args.subnet, "range": f"{args.range_start} to {args.range_end}"}
         shown |= {"primary": args.primary.host.name, "secondary": args.secondary.host.name}
         if not args.enabled:
             shown["enabled"] = "false"
+        shown["settings"] = args.api.urls.apply(lambda urls: {"api_urls": " ".join(urls), "packaging": args.packaging})
         super().__init__("maas:index:DhcpFailoverPair", name, shown, opts)
         secrets = {"api_key": args.api.key}
         configured = args.primary.host.apply(

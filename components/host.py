@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -16,7 +17,7 @@ from agent import zipapp
 from agent.bundle import Bundle, File, HostSettings
 from agent.zipapp import ARCHIVE, LAUNCHER
 from components.args import Args
-from components.render import shown_in_preview
+from components.render import settings_in_preview, shown_in_preview
 
 T = TypeVar("T")
 
@@ -78,16 +79,19 @@ class Host(pulumi.ComponentResource):
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        shown = shown_in_preview(args.files) | {"address": args.address, "packages": " ".join(sorted(args.packages))}
-        if args.snap_channel:
-            shown["snap"] = f"maas from {args.snap_channel}"
+        settings = HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster)
+        shown = shown_in_preview(args.files) | {
+            "address": args.address,
+            "packages": " ".join(sorted(args.packages)),
+            "settings": settings_in_preview(settings, in_files=("keep_packages",)) | {"agent": _digest(*_agent())},
+        }
         super().__init__("maas:index:Host", name, shown, opts)
         self.name = name
         self._args = args
         bundle = Bundle(
             host=name,
             component="host",
-            settings=HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster),
+            settings=settings,
             packages=args.packages,
             files=args.files,
         )
@@ -190,3 +194,8 @@ class Applied:
 def _agent() -> tuple[str, str]:
     """The agent's archive and its launcher, each as one line."""
     return base64.b64encode(zipapp.build()).decode(), base64.b64encode(zipapp.launcher().encode()).decode()
+
+
+def _digest(*lines: str) -> str:
+    """Twelve hexadecimal digits by which a preview tells one agent from another."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

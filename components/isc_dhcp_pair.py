@@ -58,7 +58,8 @@ class IscDhcpPair(pulumi.ComponentResource):
         sides = {"primary": args.primary, "secondary": args.secondary}
         files = {role: _files(name, args, role) for role in sides}
         shown = {role: {"host": sides[role].host.name, **shown_in_preview(files[role])} for role in sides}
-        super().__init__("maas:index:IscDhcpPair", name, shown, opts)
+        settings = args.api.urls.apply(lambda urls: {"clock_url": urls[0]})
+        super().__init__("maas:index:IscDhcpPair", name, {**shown, "settings": settings}, opts)
         done: list[pulumi.Resource] = []
         for role, side in sides.items():
             applied = side.host.apply(

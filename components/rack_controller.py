@@ -11,7 +11,7 @@ from agent.packaging import DEB, PACKAGINGS, snap_unit
 from components.args import Args
 from components.host import Host
 from components.region_controller import Api
-from components.render import effect_of, render
+from components.render import effect_of, render, settings_in_preview
 
 UNIT = "maas-rackd.service"
 
@@ -55,9 +55,8 @@ class RackController(pulumi.ComponentResource):
             packaging.rackd_conf: rackd_conf.apply(lambda file: file.content),
             "effects": rackd_conf.apply(lambda file: {one.path: effect_of(one) for one in _files(args, file)}),
             "felt": rackd_conf.apply(lambda file: {file.path: file.felt}),
+            "settings": args.api.urls.apply(lambda urls: settings_in_preview(_settings(args, urls))),
         }
-        if args.bmc_subnets:
-            shown["bmc_subnets"] = pulumi.Output.from_input(list(args.bmc_subnets))
         super().__init__("maas:index:RackController", name, shown, opts)
         self.host = args.host
         applied = args.host.apply(
@@ -66,13 +65,7 @@ class RackController(pulumi.ComponentResource):
                 lambda given: Bundle(
                     host=args.host.name,
                     component=name,
-                    settings=RackSettings(
-                        api_urls=tuple(given["urls"]),
-                        packaging=args.packaging,
-                        maas_version=args.maas_version,
-                        ca_certificate=given["ca"],
-                        bmc_subnets=args.bmc_subnets,
-                    ),
+                    settings=_settings(args, given["urls"], ca_certificate=given["ca"]),
                     packages=packaging.rack_packages,
                     files=_files(args, given["rackd_conf"]),
                     units=(_unit(args),),
@@ -85,6 +78,17 @@ class RackController(pulumi.ComponentResource):
         )
         self.system_id = applied.public("system_id")
         self.register_outputs({"system_id": self.system_id})
+
+
+def _settings(args: RackControllerArgs, urls: Sequence[str], *, ca_certificate: str = "") -> RackSettings:
+    """A preview knows all but the certificate."""
+    return RackSettings(
+        api_urls=tuple(urls),
+        packaging=args.packaging,
+        maas_version=args.maas_version,
+        ca_certificate=ca_certificate,
+        bmc_subnets=args.bmc_subnets,
+    )
 
 
 def _rackd_conf(args: RackControllerArgs, urls: Sequence[str]) -> File:

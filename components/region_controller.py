@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import pulumi
@@ -12,10 +13,13 @@ from components.args import Args
 from components.host import Host
 from components.maas_tls import MaasTls
 from components.postgres_primary import Database
-from components.render import effect_of, render
+from components.render import effect_of, render, settings_in_preview
 from components.virtual_address import Balancer
 from config.urls import region_url
 from config.versions import VersionFacts
+
+IN_REGIOND_CONF = ("workers", "database_port", "database", "role")
+"""Settings that a preview shows in the file."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,10 @@ class RegionController(pulumi.ComponentResource):
         shown: dict[str, object] = {
             args.packaging.regiond_conf: file.apply(lambda made: made.content),
             "effects": file.apply(lambda made: {made.path: effect_of(made)}),
+            "settings": args.load_balancer.url.apply(
+                lambda url: settings_in_preview(_settings(args, api_url=url), in_files=IN_REGIOND_CONF)
+            ),
         }
-        if args.tls:
-            shown["tls"] = f"port {args.tls.port}"
         super().__init__("maas:index:RegionController", name, shown, opts)
         applied = args.host.apply(
             f"{name}-apply",
@@ -100,10 +105,12 @@ class RegionController(pulumi.ComponentResource):
                     name,
                     args,
                     given["file"],
-                    database_host=given["host"],
-                    ca=given["ca"],
-                    tls=given["certificate"],
-                    api_url=given["url"],
+                    dataclasses.replace(
+                        _settings(args, api_url=given["url"]),
+                        database_host=given["host"],
+                        ca_certificate=given["ca"],
+                        tls_certificate=given["certificate"],
+                    ),
                 )
             ),
             parent=self,
@@ -156,22 +163,13 @@ def _units(args: RegionControllerArgs) -> tuple[str, ...]:
     return args.facts.region_units
 
 
-def _bundle(
-    name: str,
-    args: RegionControllerArgs,
-    regiond_conf: File,
-    *,
-    database_host: str,
-    ca: str,
-    tls: str,
-    api_url: str,
-) -> Bundle:
-    """`ca` and `tls` are the PEMs of the authority's and of the regions' certificate."""
+def _settings(args: RegionControllerArgs, *, api_url: str) -> RegionSettings:
+    """All but the database's address, which is in regiond.conf, and the certificates, which no preview knows."""
     needs = args.database.needs
-    settings = RegionSettings(
+    return RegionSettings(
         leader=args.leader is None,
         workers=args.workers,
-        database_host=database_host,
+        database_host="",
         database_port=args.database.port,
         database=args.database.name,
         role=args.database.role,
@@ -180,14 +178,15 @@ def _bundle(
         api_urls=(api_url,),
         address=args.address,
         tls_port=args.tls_port,
-        tls_certificate=tls,
-        ca_certificate=ca,
         packaging=args.packaging.name,
         maas_version=args.maas_version,
         external=needs is not None,
         min_postgres=needs.version if needs else 0,
         connections=needs.connections if needs else 0,
     )
+
+
+def _bundle(name: str, args: RegionControllerArgs, regiond_conf: File, settings: RegionSettings) -> Bundle:
     return Bundle(
         host=args.host.name,
         component=name,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import jinja2
 
-from agent.bundle import Effect, File
+from agent.bundle import Effect, File, Settings
 
 
 @functools.cache
@@ -39,3 +40,18 @@ def effect_of(file: File) -> str:
     if file.effect is Effect.NOTHING:
         return Effect.NOTHING.value
     return ", ".join(f"{file.effect.value} {unit}" for unit in file.units)
+
+
+def settings_in_preview(settings: Settings, *, in_files: Collection[str] = ()) -> dict[str, str]:
+    """What the agent is told beside files, by name: no secret is among settings.
+
+    Left out is what is empty, and what the component's files show anyway (`in_files`).
+    """
+    told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    return {name: _in_words(value) for name, value in told.items() if value and name not in in_files}
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from ops.engine import COMMAND, pulumi
+from agent.consequences import Consequence
+from ops.engine import pulumi
+from ops.felt import feel
+from ops.preview import Inputs, Operation, Preview, Transaction, mapping
 
-COMPONENT = "maas:index:"
-
-EFFECTS, PACKAGES, FELT = "effects", "packages", "felt"
-"""Inputs of a component beside its files and settings (components/render.py)."""
-
-Operation = Literal["create", "update", "delete", "replace"]
-
-OPERATIONS: Mapping[str, Operation] = {
-    "create": "create",
-    "update": "update",
-    "delete": "delete",
-    "replace": "replace",
-    "create-replacement": "replace",
-    "delete-replaced": "replace",
-}
-"""The engine's word → ours; what is missing here changes nothing on a host."""
+EFFECTS, PACKAGES, FELT, SETTINGS = "effects", "packages", "felt", "settings"
+"""Inputs of a component beside its files (components/render.py)."""
 
 
 class FileChange(BaseModel):
@@ -48,19 +34,16 @@ class ComponentPlan(BaseModel):
     component: str
     kind: str
     operation: Operation
+    consequence: Consequence = Consequence.NOTHING
+    effects: list[str] = Field(default_factory=list)
+    """What units that run will feel, each once: `restart maas-regiond.service`."""
     files: list[FileChange] = Field(default_factory=list)
     settings: list[str] = Field(default_factory=list)
     """`name: old → new` of what is in no file."""
     packages: list[str] = Field(default_factory=list)
     """`+name` and `-name`."""
-    secret: bool = False
-    """A secret changed, and nothing that may be shown."""
-
-    @property
-    def effects(self) -> list[str]:
-        """What is felt on the host, each once."""
-        felt = [part.strip() for file in self.files for part in file.effect.split(",")]
-        return [effect for effect in dict.fromkeys(felt) if effect and effect != "nothing"]
+    secret: str = ""
+    """What changed where nothing of it may be shown: a secret, and the resources that it comes from."""
 
 
 class HostPlan(BaseModel):
@@ -84,113 +67,58 @@ class Plan(BaseModel):
         return hashlib.sha256("\n".join([self.stack, *parts]).encode()).hexdigest()[:12]
 
 
-class _State(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    type: str
-    parent: str = ""
-    inputs: dict[str, object] = Field(default_factory=dict)
-
-
-class _Step(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    op: str
-    urn: str
-    old: _State | None = Field(None, alias="oldState")
-    new: _State | None = Field(None, alias="newState")
-
-    @property
-    def name(self) -> str:
-        return self.urn.rsplit("::", 1)[1]
-
-    @property
-    def state(self) -> _State:
-        """The state that tells type and parent."""
-        state = self.new or self.old
-        return state if state is not None else _State(type="")
-
-    def inputs(self) -> tuple[dict[str, object], dict[str, object]]:
-        """Inputs before and after."""
-        return (self.old.inputs if self.old else {}), (self.new.inputs if self.new else {})
-
-
-class _Preview(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    steps: list[_Step] = Field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Transaction:
-    """A command that will run, and the component that it belongs to."""
-
-    command: _Step
-    component: _Step
-    operation: Operation
-
-    @property
-    def host(self) -> str:
-        old, new = self.command.inputs()
-        triggers = (new or old).get("triggers")
-        return str(triggers[0]) if isinstance(triggers, list) and triggers else "?"
-
-
 def read(stack: str, project: Path) -> Plan:
     """The plan of the stack file as it is. Raises `EngineError`; the engine asks no host."""
     return of_preview(stack, pulumi(stack, project, "preview", "--json"))
 
 
-def of_preview(stack: str, preview: str) -> Plan:
+def of_preview(stack: str, printed: str) -> Plan:
     """The plan in what `pulumi preview --json` printed."""
-    steps = _Preview.model_validate(json.loads(preview)).steps
+    preview = Preview.read(printed)
     by_host: dict[str, list[ComponentPlan]] = {}
-    for transaction in _transactions(steps):
-        by_host.setdefault(transaction.host, []).append(_component(transaction))
+    for transaction in preview.transactions():
+        by_host.setdefault(transaction.host, []).append(_component(preview, transaction))
     hosts = [HostPlan(host=host, components=components) for host, components in by_host.items()]
     return Plan(stack=stack, summary=summary(hosts), hosts=hosts)
 
 
-def _transactions(steps: Sequence[_Step]) -> Iterator[_Transaction]:
-    components = {step.urn: step for step in steps if step.state.type.startswith(COMPONENT)}
-    seen: set[str] = set()
-    for step in steps:
-        operation = OPERATIONS.get(step.op)
-        if step.state.type != COMMAND or operation is None or step.urn in seen:
-            continue
-        seen.add(step.urn)  # a replacement has several steps
-        yield _Transaction(step, components.get(step.state.parent, step), operation)
-
-
-def _component(transaction: _Transaction) -> ComponentPlan:
-    old, new = transaction.component.inputs()
-    if transaction.operation == "create":
-        old = {}
-    elif transaction.operation == "delete":
-        new = {}
-    effects = {**_mapping(old.get(EFFECTS)), **_mapping(new.get(EFFECTS))}
-    felt_before, felt_after = _mapping(old.get(FELT)), _mapping(new.get(FELT))
-    effects |= {path: "nothing" for path, part in felt_after.items() if felt_before.get(path) == part}
-    files = [
-        FileChange(path=path, diff=_diff(path, old.get(path), new.get(path)), effect=str(effects.get(path, "nothing")))
-        for path in dict.fromkeys((*old, *new))
-        if path.startswith("/") and old.get(path) != new.get(path)
-    ]
-    settings = list(_settings(old, new))
-    packages = list(_packages(str(old.get(PACKAGES, "")), str(new.get(PACKAGES, ""))))
+def _component(preview: Preview, transaction: Transaction) -> ComponentPlan:
+    old, new = transaction.shown
+    before: Inputs = {} if transaction.operation == "create" else old
+    after: Inputs = {} if transaction.operation == "delete" else new
+    files = list(_files(before, after))
+    settings = list(_settings(before, after)) if transaction.operation == "update" else []
+    packages = list(_packages(str(before.get(PACKAGES, "")), str(after.get(PACKAGES, ""))))
+    felt = feel(preview, transaction, [file.effect for file in files])
     return ComponentPlan(
         component=transaction.component.name,
-        kind=transaction.component.state.type.removeprefix(COMPONENT),
+        kind=transaction.component.kind,
         operation=transaction.operation,
+        consequence=felt.consequence,
+        effects=list(felt.effects),
         files=files,
-        settings=settings if transaction.operation == "update" else [],
+        settings=settings,
         packages=packages,
-        secret=transaction.operation == "update" and not (files or settings or packages),
+        secret="" if transaction.operation != "update" or files or settings or packages else _hidden(transaction),
     )
 
 
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+def _hidden(transaction: Transaction) -> str:
+    """`connection`, or `secret`, of which only the origin may be told."""
+    reasons = sorted(set(transaction.command.reasons) - {"stdin"})
+    if reasons:
+        return ", ".join(reasons)
+    return f"secret{': ' if transaction.causes else ''}{', '.join(transaction.causes)}"
+
+
+def _files(old: Inputs, new: Inputs) -> Iterator[FileChange]:
+    effects = {**mapping(old.get(EFFECTS)), **mapping(new.get(EFFECTS))}
+    felt_before, felt_after = mapping(old.get(FELT)), mapping(new.get(FELT))
+    silent = {path for path, part in felt_after.items() if felt_before.get(path) == part}
+    for path in dict.fromkeys((*old, *new)):
+        if path.startswith("/") and old.get(path) != new.get(path):
+            effect = "nothing" if path in silent else str(effects.get(path, "nothing"))
+            yield FileChange(path=path, diff=_diff(path, old.get(path), new.get(path)), effect=effect)
 
 
 def _diff(path: str, old: object, new: object) -> str:
@@ -201,11 +129,22 @@ def _diff(path: str, old: object, new: object) -> str:
     return "\n".join(lines)
 
 
-def _settings(old: dict[str, object], new: dict[str, object]) -> Iterator[str]:
-    for name in dict.fromkeys((*old, *new)):
-        is_setting = not name.startswith("/") and name not in (EFFECTS, PACKAGES, FELT)
-        if is_setting and old.get(name) != new.get(name):
-            yield f"{name}: {old.get(name)} → {new.get(name)}"
+def _settings(old: Inputs, new: Inputs) -> Iterator[str]:
+    before, after = _told(old), _told(new)
+    for name in dict.fromkeys((*before, *after)):
+        was, will = str(before.get(name, "none")), str(after.get(name, "none"))
+        if was == will:
+            continue
+        changes = list(_packages(was, will))
+        yield f"{name}: {' '.join(changes) if ' ' in f'{was}{will}' and ' to ' not in was else f'{was} → {will}'}"
+
+
+def _told(inputs: Inputs) -> Inputs:
+    own = {name: value for name, value in inputs.items() if not name.startswith("/")}
+    return {
+        **{name: value for name, value in own.items() if name not in (EFFECTS, PACKAGES, FELT, SETTINGS)},
+        **mapping(inputs.get(SETTINGS)),
+    }
 
 
 def _packages(old: str, new: str) -> Iterator[str]:
@@ -228,6 +167,10 @@ def summary(hosts: Sequence[HostPlan]) -> str:
         number = sum(component.operation == operation and component.kind != "Host" for component in components)
         if number:
             parts.append(f"{_count(number, 'component')} {words}")
+    for consequence in (Consequence.DRAIN_FIRST, Consequence.FAILOVER):
+        names = dict.fromkeys(component.component for component in components if component.consequence is consequence)
+        if names:
+            parts.append(f"{consequence.value}: {' and '.join(names) if len(names) < 4 else len(names)}")
     if not any(component.kind.startswith("Postgres") for component in components):
         parts.append("PostgreSQL untouched")
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from agent.consequences import Consequence
 from ops.plan import ComponentPlan, FileChange, Plan
 
 COMMENT_LIMIT = 65_000
@@ -35,16 +36,18 @@ def show(plan: Plan, console: Console) -> None:
 
 
 def headline(component: ComponentPlan) -> str:
-    """`update region1-region: restart maas-regiond.service`."""
-    felt = ", ".join(component.effects) or "nothing is reloaded or restarted"
-    consequence = {"create": "installed and started", "delete": "stopped and removed", "replace": "made anew"}
-    return f"{component.operation} {component.component}: {consequence.get(component.operation, felt)}"
+    """`update region1-region: restart maas-regiond.service`, `drain first: …` or `failover: …`."""
+    words = {"create": "installed and started", "delete": "stopped and removed", "replace": "made anew"}
+    felt = ", ".join(component.effects) or words.get(component.operation, "nothing is reloaded or restarted")
+    manner = component.consequence in (Consequence.DRAIN_FIRST, Consequence.FAILOVER)
+    said = f"{component.consequence.value}: {felt}" if manner else felt
+    return f"{component.operation} {component.component}: {said}"
 
 
 def details(component: ComponentPlan) -> list[str]:
     """What is in no file."""
     packages = [f"packages: {' '.join(component.packages)}"] if component.packages else []
-    return [*packages, *component.settings, *(["changed (secret)"] if component.secret else [])]
+    return [*packages, *component.settings, *([f"changed ({component.secret})"] if component.secret else [])]
 
 
 def markdown(plan: Plan, limit: int = COMMENT_LIMIT) -> str:

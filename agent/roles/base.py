@@ -14,8 +14,6 @@ class Role:
 
     packages_first = True
     """False if files have to be in place before packages are installed."""
-    stays_active = False
-    """True if its units go on running after removal, since they serve data that is kept."""
     cleans_up_without_record = False
     """True if `remove` has work to do even where nothing was committed."""
 

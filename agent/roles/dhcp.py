@@ -16,6 +16,8 @@ from agent.vlan import DynamicRange, mark, set_vlan
 
 OFF_DEADLINE = 120.0
 """Seconds until MAAS has taken a VLAN from dhcpd; 2–4 s were seen (maas-facts §0a row 6)."""
+RANGE_DEADLINE = 120.0
+"""Seconds until MAAS has told dhcpd of another range; 2–4 s were seen (maas-facts §0a row 6)."""
 
 
 class Dhcp(Role):
@@ -43,6 +45,7 @@ class Dhcp(Role):
             self._range.ensure(subnet)
         if self.settings.enabled:
             self._vlan = self._serve(self._vlan)
+            self._wait_for_range()
             return
         if self.settings.configures:
             self._vlan = self._turn_off(self._vlan)
@@ -115,13 +118,24 @@ class Dhcp(Role):
             handover.wait_until_settled("primary", wanted.secondary)
         return now
 
+    def _wait_for_range(self) -> None:
+        """An update is done when the new range is given out, not when MAAS has heard of it."""
+        if _lacks_range(self._dhcpd, self.settings):
+            self.work.report.step("wait for the dynamic range")
+            self.work.wait(
+                "the dynamic range on this host", RANGE_DEADLINE, lambda: _lacks_range(self._dhcpd, self.settings)
+            )
+
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """A pair that isn't settled, or one that should be off."""
         if not isinstance(settings := record.settings, DhcpSettings):
             return []
         dhcpd, peer = dhcpd_of(machine.paths, settings), record.facts.get("peer", "")
-        reason = dhcpd.unsettled(peer) if settings.enabled else _still_serves(dhcpd, peer)
+        if settings.enabled:
+            reason = dhcpd.unsettled(peer) or _lacks_range(dhcpd, settings)
+        else:
+            reason = _still_serves(dhcpd, peer)
         return [reason] if reason else []
 
 
@@ -129,6 +143,11 @@ def dhcpd_of(paths: Paths, settings: DhcpSettings) -> Dhcpd:
     """MAAS's dhcpd on this host (maas-facts §6)."""
     packaging = PACKAGINGS[settings.packaging]
     return Dhcpd(paths, f"{packaging.data}/dhcpd.conf", f"{packaging.dhcp}/dhcpd.leases")
+
+
+def _lacks_range(dhcpd: Dhcpd, settings: DhcpSettings) -> str:
+    start, end = settings.range_start, settings.range_end
+    return "" if dhcpd.gives(start, end) else f"dhcpd here isn't configured for the range {start}–{end}"
 
 
 def _still_serves(dhcpd: Dhcpd, peer: str) -> str:

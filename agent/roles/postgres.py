@@ -45,8 +45,6 @@ class ServerState:
 class Postgres(Role):
     """The database server of MAAS."""
 
-    stays_active = True
-
     def __init__(self, work: Work, settings: PostgresSettings) -> None:
         super().__init__(work)
         self.settings = settings

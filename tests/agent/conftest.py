@@ -247,6 +247,7 @@ def maas() -> Iterator[FakeMaas]:
 def dhcpd(machine: FakeHost, maas: FakeMaas, monkeypatch: pytest.MonkeyPatch) -> RackDhcpd:
     """The dhcpd of the rack aaa, whose host this is; nobody waits long for it."""
     monkeypatch.setattr(dhcp, "OFF_DEADLINE", 0.3)
+    monkeypatch.setattr(dhcp, "RANGE_DEADLINE", 0.3)
     monkeypatch.setattr(handover, "ALONE_DEADLINE", 0.3)
     monkeypatch.setattr(handover, "SETTLED_DEADLINE", 0.3)
     return RackDhcpd(machine, maas).follow()

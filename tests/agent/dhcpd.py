@@ -49,14 +49,19 @@ class RackDhcpd:
         partner = racks[1 - racks.index(self.own)]
         role = ("primary", "secondary")[racks.index(self.own)]
         if partner is None:
-            self.machine.write(CONF, "subnet 198.51.100.0 netmask 255.255.255.0 { }\n")
+            self.machine.write(CONF, "subnet 198.51.100.0 netmask 255.255.255.0 { }\n" + self.ranges())
             self.machine.write(LEASES, "# no failover\n")
             self.connect("")
             return
         address, other = ADDRESSES[self.own], ADDRESSES[str(partner)]
-        self.machine.write(CONF, conf(role, address, other))
+        self.machine.write(CONF, conf(role, address, other) + self.ranges())
         self.machine.write(LEASES, leases(*self.state.split("/")))
         self.connect(other)
+
+    def ranges(self) -> str:
+        """The pools of the dynamic ranges (maas-facts §6)."""
+        known = [one for one in self.maas.ranges if one["type"] == "dynamic"]
+        return "".join(f"pool {{\n    range {one['start_ip']} {one['end_ip']};\n}}\n" for one in known)
 
     def off(self, memory: str = "") -> None:
         """No dhcpd runs here; `memory` is what its lease file says."""

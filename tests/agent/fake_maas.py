@@ -129,6 +129,7 @@ class FakeMaas:
     def _update_range(self, number: int, fields: dict[str, str]) -> object:
         self._refuse_conflict(fields, but=number)
         self.ranges = [{**known, **fields} if known["id"] == number else known for known in self.ranges]
+        self.on_vlan_change()
         return ""
 
     def _refuse_conflict(self, fields: dict[str, str], but: int) -> None:

@@ -12,6 +12,7 @@ from agent.paths import Paths
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
 from tests.agent.dhcpd import (
+    CONF,
     MARK,
     OFF,
     PEER,
@@ -62,6 +63,20 @@ class TestRange:
         with pytest.raises(ToldError, match="MAAS kept for VLAN 5001"):
             local.apply(bundle(maas))
         assert (maas.ranges[0]["start_ip"], maas.ranges[0]["comment"]) == ("198.51.100.110", before[0]["comment"])
+
+    def test_waited_for_until_dhcpd_has_it(
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
+        local.apply(bundle(maas))
+        served_by(maas, "aaa", "bbb")
+        before, maas.on_vlan_change = maas.ranges, lambda: None
+        moved = dataclasses.replace(SETTINGS, range_end="198.51.100.130")
+        with pytest.raises(ToldError, match=r"isn't configured for the range 198\.51\.100\.100–198\.51\.100\.130"):
+            local.apply(bundle(maas, settings=moved))
+        assert maas.ranges == before
+        assert local.differences() == []
+        machine.write(CONF, conf("primary", "198.51.100.31", "127.0.0.3") + "range 198.51.100.100 198.51.100.12;\n")
+        assert local.differences() == ["dhcpd here isn't configured for the range 198.51.100.100–198.51.100.120"]
 
     def test_another_one_in_the_way(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         maas.ranges = [known_range(maas, 9, "reserved", 90, 100)]

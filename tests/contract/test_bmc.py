@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -36,8 +37,8 @@ def test_a_rack_is_told_its_networks(with_bmc: dict[str, object], rack: str) -> 
 
 
 def test_a_preview_shows_them(with_bmc: dict[str, object]) -> None:
-    shown = recorder.run(with_bmc, preview=True)["rack1-rack"].inputs["bmc_subnets"]
-    assert shown == [NETWORK, OWN]
+    shown = recorder.run(with_bmc, preview=True)["rack1-rack"].inputs["settings"]
+    assert cast("dict[str, str]", shown)["bmc_subnets"] == f"{NETWORK} {OWN}"
 
 
 def test_a_new_network_reaches_its_racks_alone(with_bmc: dict[str, object]) -> None:

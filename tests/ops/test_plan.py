@@ -71,8 +71,50 @@ def test_another_range(running: FakeStack) -> None:
     cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
     cast("list[dict[str, dict[str, str]]]", cluster["dhcp"])[0]["range"]["end"] = "10.0.1.150"
     made = planned(running, cluster)
-    settings = {line for host in made.hosts for part in host.components for line in part.settings}
-    assert settings == {"range: 10.0.1.100 to 10.0.1.199 → 10.0.1.100 to 10.0.1.150"}
+    assert made.summary == "2 hosts, 2 restarts of maas-dhcpd, PostgreSQL untouched"
+    for host in made.hosts:
+        (part,) = host.components
+        assert part.settings == ["range: 10.0.1.100 to 10.0.1.199 → 10.0.1.100 to 10.0.1.150"]
+        assert (part.effects, part.consequence) == (["restart maas-dhcpd.service"], "restart")
+
+
+def test_a_swap_is_a_failover(running: FakeStack) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
+    pair = cast("list[dict[str, object]]", cluster["dhcp"])[0]
+    pair["primary"], pair["secondary"] = pair["secondary"], pair["primary"]
+    made = planned(running, cluster)
+    assert "failover: dhcp-10.0.1.0-24" in made.summary
+    lines = {plan_views.headline(part) for host in made.hosts for part in host.components}
+    assert lines == {"update dhcp-10.0.1.0-24: failover: restart maas-dhcpd.service"}
+
+
+def test_settings_are_told_by_name(running: FakeStack) -> None:
+    """One region more: racks learn its URL, which no unit of theirs feels."""
+    made = planned(running, topologies.cluster(running.folder, regions=3, racks=2, pairs=1))
+    racks = [part for host in made.hosts if host.host.startswith("rack") for part in host.components]
+    assert {part.component for part in racks} == {"rack1-rack", "rack2-rack", "dhcp-10.0.1.0-24"}
+    for part in racks:
+        assert (part.settings, part.effects) == (["api_urls: +http://198.18.1.3:5240/MAAS"], [])
+
+
+def test_a_region_less_is_drained_first(running: FakeStack) -> None:
+    made = planned(running, topologies.cluster(running.folder, regions=1, racks=2, pairs=1))
+    assert "drain first: region2-region" in made.summary
+    lines = [plan_views.headline(part) for host in made.hosts for part in host.components if host.host == "region2"]
+    assert "delete region2-region: drain first: stopped and removed" in lines
+
+
+def test_another_port_of_ssh_is_no_secret(running: FakeStack) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
+    hosts = cast("dict[str, dict[str, object]]", cluster["hosts"])
+    hosts["lb1"]["port"] = 2222
+    known_hosts = running.folder / "known_hosts"
+    key = known_hosts.read_text().split()
+    known_hosts.write_text(f"{known_hosts.read_text()}[{hosts['lb1']['address']}]:2222 {key[1]} {key[2]}\n")
+    made = planned(running, cluster)
+    assert {line for host in made.hosts for part in host.components for line in plan_views.details(part)} == {
+        "changed (connection)"
+    }
 
 
 def test_no_secret_is_in_any_view(running: FakeStack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -22,18 +23,20 @@ WATCHED = {
     "lb1": ("haproxy.service",),
     "region1": ("maas-regiond.service",),
     "region2": ("maas-regiond.service",),
-    "rack1": ("maas-rackd.service",),
-    "rack2": ("maas-rackd.service",),
+    "rack1": ("maas-rackd.service", "maas-dhcpd.service"),
+    "rack2": ("maas-rackd.service", "maas-dhcpd.service"),
+    "rack3": ("maas-dhcpd.service",),
 }
-"""The units that the components' files speak to."""
+"""The units that the components' files speak to, and dhcpd, which MAAS itself starts and stops."""
+FELT_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Seen:
     """What a host shows."""
 
-    units: dict[str, tuple[str, str]]
-    """Unit → when it became active, and when its state changed last (a reload changes only that)."""
+    units: dict[str, tuple[str, str, str]]
+    """Unit → its state, when it became active, and when its state changed last (a reload changes only that)."""
     files: dict[str, str]
     """Path → digest."""
 
@@ -67,12 +70,12 @@ def plan_of(deployment: Deployment) -> Plan:
 
 
 def look(lab: Lab, host: str, paths: set[str]) -> Seen:
-    units = {}
+    units, at = {}, "TimestampMonotonic"
     for unit in WATCHED.get(host, ()):
-        properties = "ActiveEnterTimestampMonotonic,StateChangeTimestampMonotonic"
+        properties = "ActiveState,ActiveEnterTimestampMonotonic,StateChangeTimestampMonotonic"
         shown = lab.exec(host, "systemctl", "show", "-p", properties, unit).stdout
         values = dict(line.split("=", 1) for line in shown.split())
-        units[unit] = (values["ActiveEnterTimestampMonotonic"], values["StateChangeTimestampMonotonic"])
+        units[unit] = (values["ActiveState"], values[f"ActiveEnter{at}"], values[f"StateChange{at}"])
     summed = lab.exec(
         host, "sh", "-c", 'for path; do sha256sum "$path" 2>&1 || true; done', "sh", *sorted(paths)
     ).stdout
@@ -83,11 +86,22 @@ def look(lab: Lab, host: str, paths: set[str]) -> Seen:
 def felt(before: Seen, after: Seen) -> set[str]:
     """What happened to the units, in the plan's words."""
     found = set()
-    for unit, (active, changed) in before.units.items():
-        if after.units[unit][0] != active:
+    for unit, (state, entered, changed) in before.units.items():
+        now = after.units[unit]
+        if (state == "active") != (now[0] == "active"):
+            found.add(f"{'stop' if state == 'active' else 'start'} {unit}")
+        elif now[1] != entered:
             found.add(f"restart {unit}")
-        elif after.units[unit][1] != changed:
+        elif now[2] != changed and state == "active":
             found.add(f"reload {unit}")
+    return found
+
+
+def wait_until_felt(lab: Lab, host: str, before: Seen, planned: set[str]) -> set[str]:
+    """What happened to the units, once all that was planned has: MAAS tells dhcpd in its own time."""
+    deadline = time.monotonic() + FELT_SECONDS
+    while not planned <= (found := felt(before, look(lab, host, set()))) and time.monotonic() < deadline:
+        time.sleep(0.2)
     return found
 
 
@@ -135,6 +149,10 @@ def dhcp_again(cluster: Cluster) -> None:
     cluster["dhcp"] = [{**subnet, "primary": "rack1", "secondary": "rack2"}]
 
 
+def dhcp_switch(*, on: bool) -> Callable[[Cluster], None]:
+    return lambda cluster: pair(cluster).update(enabled=on)
+
+
 def third_rack(cluster: Cluster) -> None:
     hosts = cast("dict[str, dict[str, str]]", cluster["hosts"])
     hosts["rack3"] = {"address": hosts["rack1"]["address"].rpartition(".")[0] + ".33"}
@@ -162,6 +180,8 @@ EDITS: dict[str, Callable[[Cluster], None]] = {
     "it shrinks": dhcp_range(110, 190),
     "primary and secondary swap": swap,
     "and swap back": swap,
+    "DHCP is turned off": dhcp_switch(on=False),
+    "and on": dhcp_switch(on=True),
     "no DHCP": no_dhcp,
     "DHCP again": dhcp_again,
     "a third rack": third_rack,
@@ -177,15 +197,13 @@ def test_what_is_planned_is_what_happens(deployed: Deployment, edit: Callable[[C
     deployed.edit(edit)
     plan = plan_of(deployed)
     components = {host.host: host.components for host in plan.hosts}
-    paths = {
-        host: {file.path for part in components.get(host, []) for file in part.files} for host in (*WATCHED, "rack3")
-    }
+    paths = {host: {file.path for part in components.get(host, []) for file in part.files} for host in WATCHED}
     before = {host: look(deployed.lab, host, paths[host]) for host in paths}
     deployed.up()
-    after = {host: look(deployed.lab, host, paths[host]) for host in paths}
     for host in WATCHED:
         planned = {effect for part in components.get(host, []) for effect in part.effects}
-        assert felt(before[host], after[host]) == planned, (host, plan.summary)
+        assert wait_until_felt(deployed.lab, host, before[host], planned) == planned, (host, plan.summary)
+    after = {host: look(deployed.lab, host, paths[host]) for host in paths}
     for host, files in paths.items():
         assert {path for path in files if before[host].files[path] != after[host].files[path]} == files, host
     assert plan_of(deployed).hosts == []
