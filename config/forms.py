@@ -58,3 +58,35 @@ DnsName = Annotated[
 UserName = Annotated[
     str, _form(r"^[a-z_][a-z0-9_-]{0,31}$", "user name", "use lower-case letters, digits, hyphens and underscores")
 ]
+
+AptUrls = Annotated[
+    str,
+    _form(
+        r"^(https?://[A-Za-z0-9.:\[\]-]+(/[^\s]*)?|(file|copy):/[^\s]*)"
+        r"( (https?://[A-Za-z0-9.:\[\]-]+(/[^\s]*)?|(file|copy):/[^\s]*))*$",
+        "list of apt's URLs",
+        "write http, https or file URLs separated by spaces, and in them no password: apt reads it from auth.conf",
+    ),
+]
+
+Words = Annotated[
+    str, _form(r"^[A-Za-z0-9./_-]+( [A-Za-z0-9./_-]+)*$", "list of words", "write them as in apt's sources, such as ./")
+]
+
+PublicKey = Annotated[
+    str,
+    _form(
+        r"^\s*-----BEGIN PGP PUBLIC KEY BLOCK-----",
+        "ASCII-armoured public key",
+        "write what `gpg --armor --export` prints",
+    ),
+]
+
+Channel = Annotated[
+    str,
+    _form(
+        r"^\d+\.\d+/(stable|candidate|beta|edge)(/[a-z0-9.-]+)?$",
+        "channel of a snap",
+        "write it such as 3.6/stable",
+    ),
+]

@@ -6,7 +6,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterator
 from pathlib import Path
 
 from config.finding import Finding
@@ -25,32 +24,43 @@ def read(topology: Topology, project: Path) -> tuple[dict[str, str], list[Findin
         reason = error.strerror if isinstance(error, OSError) else "no text file"
         remedy = "collect the hosts' keys there, for example with ssh-keyscan, and compare their fingerprints"
         return {}, [Finding("ssh.known_hosts", f"can't read {topology.ssh.known_hosts}: {reason}", remedy)]
+    entries = _Entries(lines)
     keys: dict[str, str] = {}
     findings: list[Finding] = []
     for name, host in topology.hosts.items():
         port = host.port or topology.ssh.port
-        names = {str(host.address)} if port == 22 else {f"[{host.address}]:{port}"}
-        found = dict(_keys_of(lines, names))
+        known_as = str(host.address) if port == 22 else f"[{host.address}]:{port}"
+        found = entries.of(known_as)
         best = next((kind for kind in PREFERRED if kind in found), None)
         if best is None:
-            problem = f"{topology.ssh.known_hosts} has no key of {' or '.join(names)}"
+            problem = f"{topology.ssh.known_hosts} has no key of {known_as}"
             findings.append(Finding(f"hosts.{name}", problem, "add the key after comparing its fingerprint"))
         else:
             keys[name] = f"{best} {found[best]}"
     return keys, findings
 
 
-def _keys_of(lines: list[str], names: set[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        fields = line.split()
-        if len(fields) >= 3 and not fields[0].startswith(("#", "@")) and _matches(fields[0], names):
-            yield fields[1], fields[2]
+class _Entries:
+    """A known_hosts file, read once for all hosts."""
 
+    def __init__(self, lines: list[str]) -> None:
+        self._named: dict[str, dict[str, str]] = {}
+        self._hashed: list[tuple[str, str, str]] = []
+        for line in lines:
+            fields = line.split()
+            if len(fields) < 3 or fields[0].startswith(("#", "@")):
+                continue
+            names, kind, key = fields[:3]
+            if names.startswith("|1|"):
+                self._hashed.append((names, kind, key))
+            else:
+                for name in names.split(","):
+                    self._named.setdefault(name, {})[kind] = key
 
-def _matches(patterns: str, names: set[str]) -> bool:
-    if patterns.startswith("|1|"):
-        return any(_hashed(patterns, name) for name in names)
-    return not names.isdisjoint(patterns.split(","))
+    def of(self, name: str) -> dict[str, str]:
+        """Type → key of one host, as the last line has it."""
+        found = {kind: key for pattern, kind, key in self._hashed if _hashed(pattern, name)}
+        return found | self._named.get(name, {})
 
 
 def _hashed(pattern: str, name: str) -> bool:

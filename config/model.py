@@ -25,4 +25,5 @@ Address = Annotated[ipaddress.IPv4Address | ipaddress.IPv6Address, AsText]
 class Model(BaseModel):
     """Strict about names, silent about values: an error never repeats what was in the file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Built when it is first asked for: the models inside `Topology` never are by themselves.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)

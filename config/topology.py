@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from config.forms import DnsName, Email, HostName, SqlName, UserName
+from config.forms import AptUrls, Channel, DnsName, Email, HostName, PublicKey, SqlName, UserName, Words
 from config.load_balancer import AnyLoadBalancer, SharedLoadBalancer
 from config.model import Address, IPv4Address, IPv4Network, IPv6Network, Model
 
@@ -54,10 +54,10 @@ class Administrator(Model):
 class AptRepository(Model):
     """Where the MAAS packages come from, unless the hosts' own sources already have them."""
 
-    uris: str
-    suites: str
-    components: str = "main"
-    signed_by: str = Field(description="The repository's public key, ASCII-armoured")
+    uris: AptUrls
+    suites: Words
+    components: Words = "main"
+    signed_by: PublicKey = Field(description="The repository's public key, ASCII-armoured")
 
 
 class Tls(Model):
@@ -76,7 +76,7 @@ class Maas(Model):
     packaging: Literal["deb", "snap"] = "deb"
     admin: Administrator
     repository: AptRepository | None = Field(None, description="For packaging: deb")
-    channel: str | None = Field(None, description="For packaging: snap, where it isn't VERSION/stable")
+    channel: Channel | None = Field(None, description="For packaging: snap, where it isn't VERSION/stable")
     tls: Tls | None = Field(None, description="MAAS itself speaks TLS, with certificates of the cluster's authority")
 
 

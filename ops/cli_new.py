@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +52,8 @@ def new(
     --region region1=198.51.100.21 --region region2=198.51.100.22 --rack rack1=198.51.100.31 --rack rack2=198.51.100.32
     --balancer lb1=198.51.100.41 --dhcp 198.51.100.0/24,198.51.100.100-198.51.100.199
     """
+    import asyncio
+
     from ops.new import DISTRIBUTION_POSTGRES, Answers, NewStackError, named_host, scan, write
     from ops.new import dhcp as parsed_dhcp
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from itertools import pairwise
@@ -10,6 +11,8 @@ from config.finding import Finding
 from config.topology import AnyDhcpPair, DhcpPair, IscDhcpPair, Topology
 
 MEMBERS = ("primary", "secondary")
+LAST = "{"
+"""Sorts behind every host name."""
 
 
 def dhcp_is_by_two_hosts(topology: Topology) -> Iterator[Finding]:
@@ -42,6 +45,7 @@ def dhcp_members_are_in_the_subnet(topology: Topology) -> Iterator[Finding]:
 
 def dhcp_ranges_fit(topology: Topology) -> Iterator[Finding]:
     """A dynamic range lies inside its subnet, the right way round, and holds no host's address."""
+    taken = sorted((address, name) for name in topology.hosts for address in _of(topology, name))
     for index, pair in enumerate(topology.dhcp):
         start, end, path = pair.range.start, pair.range.end, f"dhcp[{index}].range"
         if start > end:
@@ -52,10 +56,9 @@ def dhcp_ranges_fit(topology: Topology) -> Iterator[Finding]:
         elif pair.subnet.prefixlen < 31 and {start, end} & {pair.subnet[0], pair.subnet[-1]}:
             problem = f"holds {pair.subnet[0]} or {pair.subnet[-1]}, which no machine can have"
             yield Finding(path, problem, "leave the first and the last address of the subnet out")
-        for name, host in topology.hosts.items():
-            for address in host.addresses:
-                if in_range(pair, address):
-                    yield Finding(path, f"holds {address}, the address of {name}", "leave it out of the range")
+        inside = taken[bisect_left(taken, (start, "")) : bisect_right(taken, (end, LAST))]
+        for address, name in inside:
+            yield Finding(path, f"holds {address}, the address of {name}", "leave it out of the range")
 
 
 def dhcp_subnets_differ(topology: Topology) -> Iterator[Finding]:

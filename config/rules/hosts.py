@@ -29,8 +29,9 @@ def hosts_are_known(topology: Topology) -> Iterator[Finding]:
 
 def hosts_are_used(topology: Topology) -> Iterator[Finding]:
     """No machine is prepared for nothing."""
+    roles = topology.roles
     for name in topology.hosts:
-        if not topology.roles[name]:
+        if not roles[name]:
             yield Finding(f"hosts.{name}", "no role uses this host", "give it one or take it out")
 
 

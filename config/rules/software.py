@@ -45,7 +45,7 @@ def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     maas, facts = topology.maas, VERSIONS[topology.maas.version]
     if maas.tls and any(maas.tls.port in ports for ports in facts.region_ports):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
-    elif maas.tls and maas.tls.port in (topology.ssh.port, LOCAL_PORT, *(port for port, _ in facts.balanced_ports)):
+    elif maas.tls and maas.tls.port in (LOCAL_PORT, *(port for port, _ in facts.balanced_ports)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of the load balancer's host", "use 5443")
 
 

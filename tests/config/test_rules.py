@@ -15,6 +15,8 @@ from tests.stacks import HOST_KEY, cluster_of
 
 Cluster = dict[str, object]
 
+SOURCE = {"uris": "file:/srv/packages", "suites": "./", "signed_by": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n…"}
+
 
 @pytest.fixture
 def dev(tmp_path: Path) -> Cluster:
@@ -36,7 +38,10 @@ def put(cluster: Cluster, path: str, value: object) -> None:
     node: object = cluster
     for step in above:
         node = node[int(step)] if isinstance(node, list) else cast("dict[str, object]", node)[step]
-    cast("dict[str, object]", node)[last] = value
+    if isinstance(node, list):
+        node[int(last) : int(last) + 1] = [value]
+    else:
+        cast("dict[str, object]", node)[last] = value
 
 
 def test_dev_passes(dev: Cluster) -> None:
@@ -61,7 +66,33 @@ def test_dev_passes(dev: Cluster) -> None:
         ("maas.tls", {"port": 5242}, "maas.tls.port", "another port of a region"),
         ("maas.tls", {"port": 5250}, "maas.tls.port", "another port of a region"),
         ("maas.tls", {"port": 80}, "maas.tls.port", "another port of the load balancer's host"),
-        ("maas.tls", {"port": 22}, "maas.tls.port", "another port of the load balancer's host"),
+        ("maas.tls", {"port": 22}, "ssh.port", "22 is a port that the region region1 itself wants"),
+        ("ssh.port", 5432, "ssh.port", "5432 is a port that the database db1 itself wants"),
+        ("hosts.lb1.port", 80, "hosts.lb1.port", "80 is a port that the load balancer lb1 itself wants"),
+        ("hosts.region1.port", 5255, "hosts.region1.port", "5255 is a port that the region region1 itself wants"),
+        ("hosts.rack1.port", 5248, "hosts.rack1.port", "5248 is a port that the rack rack1 itself wants"),
+        ("hosts.rack1.address", "127.0.0.1", "hosts.rack1.address", "is loopback, link-local"),
+        ("hosts.rack1.address", "::ffff:198.51.100.31", "hosts.rack1.address", "an IPv4 address inside an IPv6 one"),
+        ("hosts.rack1.also", ["fe80::1%eth0"], "hosts.rack1.also[0]", "is loopback, link-local"),
+        ("hosts.region1.address", "2001:db8::21", "hosts.region1.address", "pg_hba couldn't let it in"),
+        ("hosts.region1.address", "2001:db8::21", "hosts.rack2", "has no IPv6 address"),
+        ("hosts.lb1.address", "2001:db8::41", "hosts.lb1", "has no IPv4 address"),
+        ("maas.repository", SOURCE | {"uris": "example.com/maas"}, "maas.repository.uris", "is no list of apt's URLs"),
+        (
+            "maas.repository",
+            SOURCE | {"uris": "https://me:pw@h/x"},
+            "maas.repository.uris",
+            "no password: apt reads it",
+        ),
+        (
+            "maas.repository",
+            SOURCE | {"uris": "http://a/\nTrusted: yes"},
+            "maas.repository.uris",
+            "separated by spaces",
+        ),
+        ("maas.repository", SOURCE | {"suites": "jammy\nx"}, "maas.repository.suites", "is no list of words"),
+        ("maas.repository", SOURCE | {"signed_by": "x"}, "maas.repository.signed_by", "is no ASCII-armoured"),
+        ("maas.channel", "3.4", "maas.channel", "is no channel of a snap"),
         ("maas.tls", {"valid_days": 20}, "maas.tls.renew_days", "choose less than valid_days"),
         ("maas.tls", {"valid_days": 30, "renew_days": 30}, "maas.tls.renew_days", "choose less than valid_days"),
         ("dhcp.0.secondary", "rack1", "dhcp[0].secondary", "nothing would take over"),
@@ -113,7 +144,7 @@ def test_an_unsupported_postgres_is_the_operators_own_choice(dev: Cluster) -> No
 
 def test_a_snap_has_its_own_source(dev: Cluster) -> None:
     put(dev, "maas.packaging", "snap")
-    put(dev, "maas.repository", {"uris": "file:/srv/packages", "suites": "./", "signed_by": "key"})
+    put(dev, "maas.repository", SOURCE)
     put(dev, "maas.channel", "3.5/stable")
     found = findings(dev)
     assert "a snap comes from no apt repository" in found["maas.repository"]

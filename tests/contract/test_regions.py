@@ -83,3 +83,13 @@ def test_by_snap_the_same_text_is_the_snaps(tmp_path: Path, version: str, unit: 
     assert by_deb.units == ("maas-regiond.service",)
     assert "snapd" in by_snap.packages
     assert "maas-region-api" not in by_snap.packages
+
+
+@pytest.mark.parametrize("names", [("region1",), ("region1", "region2", "region3")])
+def test_pg_hba_covers_every_region_and_nobody_else(tmp_path: Path, names: tuple[str, ...]) -> None:
+    cluster = stack(tmp_path, *names)
+    shown = recorder.run(cluster, preview=True)["db1-postgres"].inputs
+    lines = str(shown["/etc/postgresql/15/main/pg_hba.conf"]).splitlines()
+    hosts = cast("dict[str, dict[str, str]]", cluster["hosts"])
+    let_in = {line.split()[3] for line in lines if line.startswith("host") and "maasdb" in line}
+    assert let_in == {f"{hosts[name]['address']}/32" for name in names}
