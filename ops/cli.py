@@ -145,23 +145,35 @@ def racks(stack: StackName, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def verify(stack: StackName, as_json: AsJson = False) -> None:
+def verify(
+    stack: StackName,
+    repair: Annotated[
+        str | None, typer.Option(metavar="HOST", help="First apply there again what the last update applied.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Compare every host with what the last update left there. Exit code 0: the same, 1: it drifted, 2: no answer.
 
-    Read-only: each host's agent looks at files, owners, modes, units and its own service. Hosts are asked at once.
+    Read-only but for --repair: each host's agent looks at files, owners, modes, units and its own service. Hosts are
+    asked at once. With --repair only that host is: its transactions are run again, then it is compared.
 
     Example: maas-ha verify production
     """
+    from ops import repair as repairing
     from ops import verify as verifying
 
     try:
-        seen = verifying.read(stack, Path.cwd())
-    except StackFileError as error:
+        if repair is not None:
+            repairing.repair(stack, Path.cwd(), repair, lambda line: typer.echo(line, err=True))
+        seen = verifying.read(stack, Path.cwd(), *([repair] if repair is not None else []))
+    except repairing.UnreachableError as error:
+        fail(error, verifying.UNREACHABLE)
+    except (StackFileError, EngineError) as error:
         fail(error)
     if as_json:
         typer.echo(seen.model_dump_json(indent=2))
     else:
-        typer.echo("\n".join(seen.lines()) or f"{len(seen.hosts)} hosts are as the last update left them")
+        typer.echo("\n".join(seen.lines() or [seen.well]))
     raise typer.Exit(seen.code)
 
 
@@ -201,10 +213,10 @@ def forget(
         typer.echo("\n".join([*done, f"{stack} no longer knows of {host}: {', '.join(names)}"]))
 
 
-def fail(error: Exception) -> NoReturn:
+def fail(error: Exception, code: int = 1) -> NoReturn:
     """Tell what went wrong and end."""
     typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Questions to the agents of many hosts at once, over SSH, read-only."""
+"""Questions to the agents of many hosts at once, over SSH, read-only; and one command on one host."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class Answer:
 
     stdout: str
     exit_status: int
+    stderr: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,12 @@ class NoAnswer:
 
 
 async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
-    """Run the agent's read-only `command` on `host`, whose key is pinned."""
+    """Run the agent's read-only `command` on `host`."""
+    return await run_on(cluster, host, f"sudo -n {AGENT} {command}", ANSWER_SECONDS)
+
+
+async def run_on(cluster: Cluster, host: str, command: str, seconds: float, *, stdin: str = "") -> Answer | NoAnswer:
+    """Run `command` on `host`, whose key is pinned, for at most `seconds`."""
     settings = cluster.topology.hosts[host]
     key = asyncssh.import_public_key(cluster.host_keys[host])
     connection = asyncssh.connect(
@@ -42,11 +48,12 @@ async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
         connect_timeout=CONNECT_SECONDS,
     )
     try:
-        async with asyncio.timeout(ANSWER_SECONDS), connection as opened:
-            done = await opened.run(f"sudo -n {AGENT} {command}")
-            return Answer(str(done.stdout), done.exit_status if done.exit_status is not None else 255)
+        async with asyncio.timeout(seconds), connection as opened:
+            done = await opened.run(command, input=stdin)
+            status = done.exit_status if done.exit_status is not None else 255
+            return Answer(str(done.stdout), status, str(done.stderr))
     except TimeoutError:
-        return NoAnswer(f"no answer within {ANSWER_SECONDS:.0f} s")
+        return NoAnswer(f"no answer within {seconds:.0f} s")
     except asyncssh.HostKeyNotVerifiable:
         return NoAnswer("another machine answers: its host key is not the one in known_hosts")
     except asyncssh.PermissionDenied:

@@ -9,7 +9,6 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from config import stack_file
-from config.stack_file import Cluster
 from ops.hosts import Answer, NoAnswer, ask_all
 
 CLEAN, DRIFT, UNREACHABLE = 0, 1, 2
@@ -44,6 +43,12 @@ class Verified(BaseModel):
             return UNREACHABLE
         return DRIFT if any(host.differences for host in self.hosts) else CLEAN
 
+    @property
+    def well(self) -> str:
+        """What is said when all is as it was left."""
+        number = len(self.hosts)
+        return f"{number} hosts are as the last update left them" if number > 1 else "as the last update left it"
+
     def lines(self) -> list[str]:
         """One line for each thing that isn't right."""
         told = []
@@ -54,15 +59,11 @@ class Verified(BaseModel):
         return told
 
 
-def read(stack: str, project: Path) -> Verified:
-    """Ask every host at once. Raises `StackFileError`."""
+def read(stack: str, project: Path, *hosts: str) -> Verified:
+    """Ask these hosts, or every host, at once. Raises `StackFileError`."""
     cluster = stack_file.read(stack, project)
-    answers = asyncio.run(ask_all(cluster, _hosts(cluster), "verify --json"))
+    answers = asyncio.run(ask_all(cluster, list(hosts or cluster.topology.hosts), "verify --json"))
     return Verified(stack=stack, hosts=[_report(host, answer) for host, answer in answers.items()])
-
-
-def _hosts(cluster: Cluster) -> list[str]:
-    return list(cluster.topology.hosts)
 
 
 def _report(host: str, answer: Answer | NoAnswer) -> HostReport:
