@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -99,8 +100,15 @@ def plan(
 
 
 @app.command()
-def status(stack: StackName, as_json: AsJson = False) -> None:
-    """Show what MAAS itself says: regions, racks, and both sides of each DHCP pair. Exit code 1 if something is wrong.
+def status(
+    stack: StackName,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show database, balancers, regions, racks, DHCP pairs and certificates. Exit code 1 if something is wrong.
+
+    MAAS is asked, and every host, read-only and all at once; what doesn't answer within 20 s is named. With --watch
+    --json each look is one line.
 
     Example: maas-ha status dev
     """
@@ -109,14 +117,26 @@ def status(stack: StackName, as_json: AsJson = False) -> None:
     from ops import status as statuses
     from ops.table import show
 
+    console = Console()
     try:
-        seen = statuses.read(stack, Path.cwd())
+        cluster, outputs = statuses.known(stack, Path.cwd())
+        seen = statuses.of(cluster, outputs)
+        while watch:
+            if as_json:
+                typer.echo(seen.model_dump_json())
+            else:
+                console.clear()
+                show(seen, console)
+            time.sleep(statuses.WATCH_SECONDS)
+            seen = statuses.of(cluster, outputs)
     except (StackFileError, EngineError) as error:
         fail(error)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
     if as_json:
         typer.echo(seen.model_dump_json(indent=2))
     else:
-        show(seen, Console())
+        show(seen, console)
     raise typer.Exit(1 if seen.problems else 0)
 
 

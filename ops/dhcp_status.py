@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel
 
 from agent.handover import peer_name
-from agent.maas_api import MaasApi
+from agent.maas_api import Vlan
 from config.stack_file import Cluster
 from config.topology import DhcpPair, IscDhcpPair
-from ops.hosts import Answer, NoAnswer, ask_all
+from ops.agent_status import AgentStatus
+from ops.hosts import NoAnswer
 
 NORMAL = "normal/normal"
 
@@ -31,15 +31,17 @@ class SubnetStatus(BaseModel):
     """Member → its dhcpd's `own state/partner's state`, or why it is not known."""
 
 
-def read(cluster: Cluster, api: MaasApi, names: dict[str, str]) -> list[SubnetStatus]:
-    """Every pair of the stack file whose subnet is known; `names` are the racks' by system_id."""
-    members = sorted({name for pair in cluster.topology.dhcp for name in (pair.primary, pair.secondary)})
-    answers = asyncio.run(ask_all(cluster, members, "status"))
-    found = (
-        _of_maas(pair, api, names, answers) if isinstance(pair, DhcpPair) else _of_isc(pair, answers)
-        for pair in cluster.topology.dhcp
-    )
-    return [status for status in found if status is not None]
+def of(
+    cluster: Cluster, vlans: Mapping[str, Vlan], names: Mapping[str, str], hosts: Mapping[str, AgentStatus | NoAnswer]
+) -> list[SubnetStatus]:
+    """Every pair of the stack file whose subnet is known: `vlans` by CIDR; `names` are the racks' by system_id."""
+    found = []
+    for pair in cluster.topology.dhcp:
+        if isinstance(pair, IscDhcpPair):
+            found.append(_of_isc(pair, hosts))
+        elif vlan := vlans.get(str(pair.subnet)):
+            found.append(_of_maas(pair, vlan, names, hosts))
+    return found
 
 
 def problems(cluster: Cluster, found: list[SubnetStatus]) -> list[str]:
@@ -65,24 +67,20 @@ def problems(cluster: Cluster, found: list[SubnetStatus]) -> list[str]:
 
 
 def _of_maas(
-    pair: DhcpPair, api: MaasApi, names: dict[str, str], answers: dict[str, Answer | NoAnswer]
-) -> SubnetStatus | None:
-    subnet = api.subnet(str(pair.subnet))
-    if subnet is None:
-        return None
-    vlan = api.vlan(subnet.vlan)
+    pair: DhcpPair, vlan: Vlan, names: Mapping[str, str], hosts: Mapping[str, AgentStatus | NoAnswer]
+) -> SubnetStatus:
     return SubnetStatus(
-        subnet=subnet.cidr,
+        subnet=str(pair.subnet),
         mode="maas",
         vlan=vlan.id,
         dhcp_on=vlan.dhcp_on,
         primary=names.get(vlan.primary, vlan.primary),
         secondary=names.get(vlan.secondary, vlan.secondary),
-        failover=_failover(pair, peer_name(vlan), answers) if pair.enabled else {},
+        failover=_failover(pair, peer_name(vlan), hosts) if pair.enabled else {},
     )
 
 
-def _of_isc(pair: IscDhcpPair, answers: dict[str, Answer | NoAnswer]) -> SubnetStatus:
+def _of_isc(pair: IscDhcpPair, hosts: Mapping[str, AgentStatus | NoAnswer]) -> SubnetStatus:
     return SubnetStatus(
         subnet=str(pair.subnet),
         mode="isc",
@@ -90,17 +88,14 @@ def _of_isc(pair: IscDhcpPair, answers: dict[str, Answer | NoAnswer]) -> SubnetS
         dhcp_on=True,
         primary=pair.primary,
         secondary=pair.secondary,
-        failover=_failover(pair, pair.peer, answers),
+        failover=_failover(pair, pair.peer, hosts),
     )
 
 
-def _failover(pair: DhcpPair | IscDhcpPair, peer: str, answers: dict[str, Answer | NoAnswer]) -> dict[str, str]:
+def _failover(pair: DhcpPair | IscDhcpPair, peer: str, hosts: Mapping[str, AgentStatus | NoAnswer]) -> dict[str, str]:
     """What each of the two says of `peer`."""
-    found = {}
-    for member in (pair.primary, pair.secondary):
-        answer = answers[member]
-        if isinstance(answer, NoAnswer):
-            found[member] = answer.reason
-        else:
-            found[member] = json.loads(answer.stdout or "{}").get("dhcp", {}).get(peer, "no failover peer")
-    return found
+    members = {member: hosts[member] for member in (pair.primary, pair.secondary)}
+    return {
+        member: found.reason if isinstance(found, NoAnswer) else found.dhcp.get(peer, "no failover peer")
+        for member, found in members.items()
+    }

@@ -86,7 +86,7 @@ def read(stack: str, project: Path) -> Racks:
 
 
 def _read(cluster: Cluster, outputs: Outputs, api: MaasApi, answers: Mapping[str, Answer | NoAnswer]) -> Racks:
-    ends = _event_loop_ends(outputs)
+    ends = event_loop_ends(outputs)
     known = {rack.hostname: rack for rack in api.racks()}
     served = served_vlans(api)
     racks = [
@@ -96,7 +96,7 @@ def _read(cluster: Cluster, outputs: Outputs, api: MaasApi, answers: Mapping[str
     return Racks(api_url=outputs.api_url, event_loops=sorted(set(ends.values())), racks=racks)
 
 
-def _event_loop_ends(outputs: Outputs) -> dict[str, str]:
+def event_loop_ends(outputs: Outputs) -> dict[str, str]:
     """`ADDRESS:PORT` → event loop."""
     request = urllib.request.Request(f"{outputs.api_url}/rpc/")  # noqa: S310 - the stack's own output
     listed = _Rpc.model_validate(read_json(request, outputs.ca_certificate)).eventloops or {}

@@ -1,21 +1,52 @@
-"""What a running cluster looks like: MAAS's own answers, and what the racks' dhcpd say of each other."""
+"""What a running cluster looks like: MAAS's own answers, and what each host says, all asked at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel
+from cryptography import x509
+from pydantic import BaseModel, Field
 
 from agent.controllers import mixed_versions
-from agent.errors import StepError
-from agent.maas_api import MaasApi, event_loops
 from config import stack_file
 from config.stack_file import Cluster
-from ops import dhcp_status
+from ops import agent_status, dhcp_status
+from ops.agent_status import AgentStatus
 from ops.dhcp_status import SubnetStatus
-from ops.engine import EngineError
-from ops.stack import Outputs, api_of, read_outputs
+from ops.hosts import NoAnswer, ask_all
+from ops.maas_said import Maas, said_in_time
+from ops.stack import Outputs, read_outputs
+
+EXPIRES_DAYS = 14
+"""A certificate that is so near its end is a problem: a plain update replaces it 30 days before."""
+WATCH_SECONDS = 2.0
+"""From one look to the next."""
+FULL = 0.9
+"""A database with so much of its connections taken is a problem."""
+
+
+class DatabaseStatus(BaseModel):
+    """One PostgreSQL."""
+
+    host: str
+    role: str = "primary"
+    lag_bytes: int | None = None
+    """How far a replica is behind; None for what is none."""
+    connections: int | None
+    """Open now; None where it doesn't answer."""
+    allowed: int
+
+
+class BalancerStatus(BaseModel):
+    """One load balancer."""
+
+    host: str
+    regions: dict[str, str]
+    """Region → its state there: `UP`, `DOWN`, `DRAIN`, …"""
 
 
 class RegionStatus(BaseModel):
@@ -36,57 +67,173 @@ class RackStatus(BaseModel):
     version: str
     rackd: str
     """MAAS's word: `running` is connected to every event loop."""
+    regions: dict[str, str] = Field(default_factory=dict)
+    """Region → `connected/listed` event loops; empty where the host can't be asked."""
+
+
+class CertificateStatus(BaseModel):
+    """A certificate and its end."""
+
+    name: str
+    expires: datetime
+    days: int
+    """Left, rounded down."""
 
 
 class Status(BaseModel):
     """The cluster."""
 
     api_url: str
+    databases: list[DatabaseStatus]
+    balancers: list[BalancerStatus]
     regions: list[RegionStatus]
     racks: list[RackStatus]
     dhcp: list[SubnetStatus]
+    certificates: list[CertificateStatus]
     problems: list[str]
     """What is not as the stack file wants it; empty when all is well."""
 
 
-def read(stack: str, project: Path) -> Status:
-    """The status of `stack`. Raises `StackFileError` or `EngineError`."""
-    cluster, outputs = stack_file.read(stack, project), read_outputs(stack, project)
-    try:
-        return _read(cluster, outputs, api_of(cluster, outputs))
-    except (StepError, OSError) as error:
-        raise EngineError(f"MAAS behind {outputs.api_url}: {error}") from None
+def known(stack: str, project: Path) -> tuple[Cluster, Outputs]:
+    """What of `stack` stays the same from look to look. Raises `StackFileError` or `EngineError`."""
+    return stack_file.read(stack, project), read_outputs(stack, project)
 
 
-def _read(cluster: Cluster, outputs: Outputs, api: MaasApi) -> Status:
-    loops = [name.partition(":")[0] for name in event_loops(outputs.api_url, outputs.ca_certificate)]
-    regions = [
+def of(cluster: Cluster, outputs: Outputs) -> Status:
+    """The status of a cluster whose stack has `outputs`; what doesn't answer in time is among the problems."""
+    return asyncio.run(_of(cluster, outputs))
+
+
+async def _of(cluster: Cluster, outputs: Outputs) -> Status:
+    answers, maas = await asyncio.gather(
+        ask_all(cluster, list(cluster.topology.hosts), "status"), said_in_time(cluster, outputs)
+    )
+    hosts = {host: agent_status.read(answer) for host, answer in answers.items()}
+    regions, racks = _regions(maas), _racks(maas, hosts)
+    databases, balancers = _databases(hosts), _balancers(hosts)
+    certificates = _certificates(outputs, hosts)
+    dhcp = dhcp_status.of(cluster, maas.vlans, {rack.system_id: rack.hostname for rack in maas.racks}, hosts)
+    problems = [
+        *([maas.problem] if maas.problem else []),
+        *(f"{host}: {found.reason}" for host, found in hosts.items() if isinstance(found, NoAnswer)),
+        *_database_problems(databases),
+        *_balancer_problems(balancers),
+        *_certificate_problems(certificates),
+        *([] if maas.problem else _controller_problems(cluster, regions, racks)),
+        *([] if maas.problem else dhcp_status.problems(cluster, dhcp)),
+    ]
+    return Status(
+        api_url=outputs.api_url,
+        databases=databases,
+        balancers=balancers,
+        regions=regions,
+        racks=racks,
+        dhcp=dhcp,
+        certificates=certificates,
+        problems=problems,
+    )
+
+
+def _region_of(event_loop: str) -> str:
+    return event_loop.partition(":")[0]
+
+
+def _regions(maas: Maas) -> list[RegionStatus]:
+    loops = Counter(map(_region_of, set(maas.ends.values())))
+    return [
         RegionStatus(
             name=region.hostname,
             system_id=region.system_id,
             version=region.version,
-            event_loops=loops.count(region.hostname),
+            event_loops=loops[region.hostname],
         )
-        for region in sorted(api.regions(), key=lambda region: region.hostname)
+        for region in maas.regions
     ]
-    racks = [
+
+
+def _racks(maas: Maas, hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[RackStatus]:
+    return [
         RackStatus(
             name=rack.hostname,
             system_id=rack.system_id,
             version=rack.version,
             rackd=rack.services.get("rackd", "unknown"),
+            regions=_connected(maas, hosts.get(rack.hostname)),
         )
-        for rack in sorted(api.racks(), key=lambda rack: rack.hostname)
+        for rack in maas.racks
     ]
-    names = {rack.system_id: rack.name for rack in racks}
-    dhcp = dhcp_status.read(cluster, api, names)
-    problems = [
-        *_version_problems(regions, racks),
-        *_region_problems(cluster, regions),
-        *_rack_problems(cluster, racks),
-        *dhcp_status.problems(cluster, dhcp),
+
+
+def _connected(maas: Maas, host: AgentStatus | NoAnswer | None) -> dict[str, str]:
+    if not isinstance(host, AgentStatus):
+        return {}
+    has = Counter(map(_region_of, {maas.ends[end] for end in host.event_loops if end in maas.ends}))
+    listed = Counter(map(_region_of, set(maas.ends.values())))
+    return {region: f"{has[region]}/{listed[region]}" for region in sorted(listed)}
+
+
+def _databases(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[DatabaseStatus]:
+    return [
+        DatabaseStatus(host=host, connections=told.connections.used, allowed=told.connections.allowed)
+        for host, found in hosts.items()
+        if isinstance(found, AgentStatus)
+        for told in found.told.values()
+        if told.connections
     ]
-    return Status(api_url=outputs.api_url, regions=regions, racks=racks, dhcp=dhcp, problems=problems)
+
+
+def _balancers(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[BalancerStatus]:
+    return [
+        BalancerStatus(host=host, regions=told.regions)
+        for host, found in hosts.items()
+        if isinstance(found, AgentStatus)
+        for told in found.told.values()
+        if told.regions is not None
+    ]
+
+
+def _certificates(outputs: Outputs, hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[CertificateStatus]:
+    texts = {"authority": outputs.ca_certificate} if outputs.ca_certificate else {}
+    for host, found in hosts.items():
+        if isinstance(found, AgentStatus):
+            served = [item for told in found.told.values() for item in told.certificates.items()]
+            texts |= {f"{name} on {host}": pem for name, pem in served}
+    return [_certificate(name, pem) for name, pem in texts.items()]
+
+
+def _certificate(name: str, pem: str) -> CertificateStatus:
+    expires = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    return CertificateStatus(name=name, expires=expires, days=(expires - datetime.now(UTC)).days)
+
+
+def _database_problems(databases: Sequence[DatabaseStatus]) -> list[str]:
+    problems = []
+    for database in databases:
+        if database.connections is None:
+            problems.append(f"{database.host}: PostgreSQL doesn't answer")
+        elif database.connections > FULL * database.allowed:
+            problems.append(f"{database.host}: {database.connections} of {database.allowed} connections are taken")
+    return problems
+
+
+def _balancer_problems(balancers: Sequence[BalancerStatus]) -> list[str]:
+    problems = [f"{balancer.host}: HAProxy doesn't answer" for balancer in balancers if not balancer.regions]
+    for balancer in balancers:
+        down = {region: state for region, state in balancer.regions.items() if not state.startswith("UP")}
+        problems += [f"{balancer.host}: {region} is {state}" for region, state in down.items()]
+    return problems
+
+
+def _certificate_problems(certificates: Sequence[CertificateStatus]) -> list[str]:
+    return [
+        f"certificate of {found.name}: {found.days} days left: run `pulumi up`"
+        for found in certificates
+        if found.days < EXPIRES_DAYS
+    ]
+
+
+def _controller_problems(cluster: Cluster, regions: Sequence[RegionStatus], racks: Sequence[RackStatus]) -> list[str]:
+    return [*_version_problems(regions, racks), *_region_problems(cluster, regions), *_rack_problems(cluster, racks)]
 
 
 def _version_problems(regions: Sequence[RegionStatus], racks: Sequence[RackStatus]) -> list[str]:
@@ -96,7 +243,7 @@ def _version_problems(regions: Sequence[RegionStatus], racks: Sequence[RackStatu
     return [f"versions differ: {mixed}; finish the upgrade: racks first, then regions"] if mixed else []
 
 
-def _region_problems(cluster: Cluster, regions: list[RegionStatus]) -> list[str]:
+def _region_problems(cluster: Cluster, regions: Sequence[RegionStatus]) -> list[str]:
     found = {region.name: region for region in regions}
     problems = [f"{name}: MAAS knows no such region" for name in cluster.topology.regions if name not in found]
     for name, settings in cluster.topology.regions.items():
@@ -105,7 +252,7 @@ def _region_problems(cluster: Cluster, regions: list[RegionStatus]) -> list[str]
     return problems
 
 
-def _rack_problems(cluster: Cluster, racks: list[RackStatus]) -> list[str]:
+def _rack_problems(cluster: Cluster, racks: Sequence[RackStatus]) -> list[str]:
     found = {rack.name: rack.rackd for rack in racks}
     problems = [f"{name}: MAAS knows no such rack" for name in cluster.topology.racks if name not in found]
     problems += [f"{name}: rackd is {state}" for name, state in found.items() if state != "running"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -16,10 +17,17 @@ def show(status: Status, console: Console) -> None:
     table = Table(title=f"MAAS at {status.api_url}", title_justify="left", box=None, pad_edge=False)
     for heading in ("", "name", "system id", "version", "state"):
         table.add_column(heading, no_wrap=heading != "version", overflow="ellipsis")
+    for database in status.databases:
+        lag = "" if database.lag_bytes is None else f"{database.lag_bytes} bytes behind, "
+        used = "no answer" if database.connections is None else f"{database.connections} of {database.allowed}"
+        table.add_row("database", database.host, "", "", f"{database.role}, {lag}{used} connections")
+    for balancer in status.balancers:
+        table.add_row("balancer", balancer.host, "", "", _joined(balancer.regions))
     for region in status.regions:
         table.add_row("region", region.name, region.system_id, region.version, f"{region.event_loops} event loops")
     for rack in status.racks:
-        table.add_row("rack", rack.name, rack.system_id, rack.version, f"rackd {rack.rackd}")
+        connected = f": {_joined(rack.regions)}" if rack.regions else ""
+        table.add_row("rack", rack.name, rack.system_id, rack.version, f"rackd {rack.rackd}{connected}")
     for vlan in status.dhcp:
         racks = ", ".join(filter(None, (vlan.primary, vlan.secondary)))
         served = f"DHCP {'on' if vlan.dhcp_on else 'off'}: {racks or 'no rack'}"
@@ -27,9 +35,20 @@ def show(status: Status, console: Console) -> None:
         table.add_row(kind, vlan.subnet, number, "", served)
         for member, state in vlan.failover.items():
             table.add_row("", f"dhcpd on {member}", "", "", state)
+    by_end: dict[str, list[str]] = {}
+    for certificate in status.certificates:
+        end = f"{certificate.days} days left, until {certificate.expires:%Y-%m-%d}"
+        by_end.setdefault(end, []).append(certificate.name)
+    for end, names in by_end.items():
+        table.add_row("certificate", ", ".join(names), "", "", end)
     console.print(table)
     for problem in status.problems:
-        console.print(f"[red]{problem}[/red]")
+        console.print(problem, style="red", highlight=False, markup=False)
+
+
+def _joined(by_name: Mapping[str, str]) -> str:
+    """`region1 UP, region2 UP`."""
+    return ", ".join(f"{name} {state}" for name, state in by_name.items())
 
 
 def show_racks(racks: Racks, console: Console) -> None:

@@ -46,6 +46,11 @@ class Role:
         """After everything else has gone."""
 
     @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """What `maas-ha status` shows of the component, by names of its own; changes nothing, and holds no secret."""
+        return {}
+
+    @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """What, beside files and units, isn't as it was left; changes nothing."""
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import socket
 
 from agent.bundle import HaproxySettings
@@ -41,6 +42,13 @@ class Haproxy(Role):
         return next(filter(None, map(refused, self.settings.ports)), "")
 
     @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """How this balancer sees each region."""
+        settings = record.settings
+        assert isinstance(settings, HaproxySettings)  # noqa: S101 - the record's role is this one
+        return {"regions": servers(machine.paths, settings.stats_socket)}
+
+    @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """Ports that don't answer."""
         settings = record.settings
@@ -51,15 +59,30 @@ class Haproxy(Role):
 
 def worker(paths: Paths, stats_socket: str) -> str:
     """Process id of the worker behind the statistics socket, or "" if there is no answer."""
+    lines = _ask(paths, stats_socket, "show info").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Pid:")), "")
+
+
+def servers(paths: Paths, stats_socket: str) -> dict[str, str]:
+    """Region → its state as HAProxy sees it, `UP`, `DOWN`, `DRAIN`, …; that of its worst route where they differ."""
+    found: dict[str, str] = {}
+    for row in csv.DictReader(_ask(paths, stats_socket, "show stat").removeprefix("# ").splitlines()):
+        name, state = row.get("svname", ""), row.get("status") or "unknown"
+        if name not in ("", "FRONTEND", "BACKEND") and found.get(name, "UP").startswith("UP"):
+            found[name] = state
+    return found
+
+
+def _ask(paths: Paths, stats_socket: str, command: str) -> str:
+    """The answer on the statistics socket, "" for none."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(paths.at(stats_socket)))
-            connection.sendall(b"show info\n")
+            connection.sendall(f"{command}\n".encode())
             answer = b""
             while chunk := connection.recv(65536):
                 answer += chunk
     except OSError:
         return ""
-    lines = answer.decode(errors="replace").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Pid:")), "")
+    return answer.decode(errors="replace")

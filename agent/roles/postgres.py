@@ -106,6 +106,21 @@ class Postgres(Role):
         return {"version": state.version, "max_connections": state.max_connections}
 
     @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """Connections that are open and that MAAS's role may have, and the server's certificate."""
+        settings = record.settings
+        assert isinstance(settings, PostgresSettings)  # noqa: S101 - the record's role is this one
+        query = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend';"
+        done = machine.commands.run(*psql(settings), stdin=query, check=False)
+        used = int(done.stdout) - 1 if done.code == 0 else None  # the one that asks isn't meant
+        texts = [machine.paths.at(file.path) for file in record.files if file.path.endswith(".crt")]
+        served = [text.read_text() for text in texts if text.exists()]
+        return {
+            "connections": {"used": used, "allowed": settings.connections},
+            "certificates": {"PostgreSQL": served[0]} if served else {},
+        }
+
+    @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """Server that doesn't answer, settings that wait, role or database that went."""
         settings = record.settings

@@ -148,6 +148,13 @@ class Region(Role):
         self.work.report.say(f"{reason}: this was the last region, MAAS's database keeps its row")
 
     @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """The certificate that it serves."""
+        settings = record.settings
+        assert isinstance(settings, RegionSettings)  # noqa: S101 - the record's role is this one
+        return {"certificates": {"MAAS": settings.tls_certificate} if settings.tls_certificate else {}}
+
+    @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """An external database out of reach, event loops that aren't listed, services that don't run, TLS."""
         settings = record.settings

@@ -33,6 +33,7 @@ class FakeMaas:
     def __init__(self) -> None:
         self.racks: dict[str, Json] = {}
         self.regions: dict[str, str] = {}
+        self.hostnames: dict[str, str] = {}
         """system_id and the text with which its deletion is refused, or ""."""
         self.vlan: Json = {
             "id": 5001,
@@ -91,7 +92,10 @@ class FakeMaas:
         if path == "rackcontrollers/":
             return list(self.racks.values())
         if path == "regioncontrollers/":
-            return [{"system_id": region, "hostname": f"host-{region}"} for region in self.regions]
+            return [
+                {"system_id": region, "hostname": self.hostnames.get(region, f"host-{region}")}
+                for region in self.regions
+            ]
         if match := re.fullmatch(r"(rack|region)controllers/([^/]+)/", path):
             return self._delete(match[1], match[2])
         if path == "vlans/5001/":

@@ -17,6 +17,15 @@ from agent.zipapp import build, launcher
 from tests.agent.conftest import FakeHost, Local
 
 UNIT = "haproxy.service"
+STATISTICS = """\
+# pxname,svname,qcur,status,lastchg,
+maas-80,FRONTEND,,OPEN,,
+maas-80,region1,0,UP,10,
+maas-80,region2,0,DOWN,10,
+maas-80,BACKEND,0,UP,10,
+maas-5271,region1,0,UP 1/3,10,
+maas-5271,region2,0,UP,10,
+"""
 
 
 class Worker:
@@ -39,7 +48,10 @@ class Worker:
             except OSError:
                 return
             with connection:
-                if connection.recv(100) == b"show info\n":
+                asked = connection.recv(100)
+                if asked == b"show stat\n":
+                    connection.sendall(STATISTICS.encode())
+                if asked == b"show info\n":
                     connection.sendall(f"Name: HAProxy\nPid: {self.pid.read_text().strip()}\nUptime: 0d\n".encode())
 
     def close(self) -> None:
@@ -110,6 +122,12 @@ def test_verify_names_each_difference_and_changes_nothing(machine: FakeHost, loc
     assert machine.snapshot() == before
     assert machine.agent("verify").stdout.splitlines()[0] == "lb: /etc/haproxy/haproxy.cfg has other content"
     assert json.loads(machine.agent("status").stdout)["units"] == {UNIT: "inactive"}
+
+
+def test_status_tells_how_each_region_is_seen(machine: FakeHost, local: Local, worker: Worker) -> None:
+    local.apply(bundle(worker.number))
+    told = json.loads(machine.agent("status").stdout)["told"]
+    assert told == {"lb": {"regions": {"region1": "UP 1/3", "region2": "DOWN"}}}
 
 
 def test_unknown_command_and_foreign_bundle(machine: FakeHost) -> None:
