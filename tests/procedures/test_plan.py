@@ -13,7 +13,9 @@ import pytest
 
 from lab.cluster import Lab
 from ops.plan import Plan
+from ops.status import Status
 from tests.engine.deployment import STACK, Cluster, Deployment
+from tests.engine.test_1_up import maas_ha, status
 from tests.procedures.scenario import HOSTS, scenario
 
 pytestmark = pytest.mark.lab
@@ -207,3 +209,43 @@ def test_what_is_planned_is_what_happens(deployed: Deployment, edit: Callable[[C
     for host, files in paths.items():
         assert {path for path in files if before[host].files[path] != after[host].files[path]} == files, host
     assert plan_of(deployed).hosts == []
+
+
+def test_status_tells_of_every_host(deployed: Deployment) -> None:
+    """Each agent's own part, from real services."""
+    found = status(deployed)
+    assert found.problems == []
+    (database,), (balancer,) = found.databases, found.balancers
+    assert database.connections is not None
+    assert 0 < database.connections < database.allowed
+    assert (balancer.host, balancer.regions) == ("lb1", {"region1": "UP", "region2": "UP"})
+    for rack in found.racks:
+        assert rack.regions == {region.name: f"{region.event_loops}/{region.event_loops}" for region in found.regions}
+    assert {one.name for one in found.certificates} == {"authority", "PostgreSQL on db1"}
+
+
+def test_a_host_that_drifted_is_repaired(deployed: Deployment) -> None:
+    """By its own last transactions; the engine has nothing to do then."""
+    conf = "/etc/haproxy/haproxy.cfg"
+    deployed.lab.exec("lb1", "sh", "-c", f"echo '# by hand' >>{conf}; chmod 0600 {conf}")
+    drifted = maas_ha(deployed, "verify", STACK)
+    assert drifted.returncode == 1, drifted.stderr
+    assert f"lb1: lb1-haproxy: {conf} has other content" in drifted.stdout
+    repaired = maas_ha(deployed, "verify", STACK, "--repair", "lb1")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert "# by hand" not in deployed.lab.exec("lb1", "cat", conf).stdout
+    assert maas_ha(deployed, "verify", STACK).returncode == 0
+    deployed.up("--expect-no-changes")
+
+
+def test_a_host_that_does_not_answer_is_named(deployed: Deployment) -> None:
+    deployed.lab.poweroff("rack2")
+    try:
+        silent = maas_ha(deployed, "verify", STACK)
+        assert silent.returncode == 2
+        assert "rack2: " in silent.stdout
+        shown = maas_ha(deployed, "status", STACK, "--json")
+        assert shown.returncode == 1
+        assert any(problem.startswith("rack2: ") for problem in Status.model_validate_json(shown.stdout).problems)
+    finally:
+        deployed.lab.poweron("rack2")
