@@ -7,6 +7,7 @@ from pathlib import Path
 import pulumi
 
 from components.cluster import build
+from components.outputs import outputs
 from config import rules
 from config.finding import StackFileError
 from config.load import load
@@ -20,12 +21,5 @@ topology = stack.cluster.topology
 for finding in rules.advice(topology):
     pulumi.log.warn(str(finding))
 
-built = build(stack)
-pulumi.export("api_url", built.load_balancer.url)
-pulumi.export("admin_username", topology.maas.admin.username)
-pulumi.export("admin_password", built.secrets.admin_password)
-pulumi.export("api_key", built.leader.api_key)
-pulumi.export("ca_certificate", built.secrets.ca_certificate)
-pulumi.export("database_endpoint", built.database.endpoint)
-pulumi.export("regions", {name: region.system_id for name, region in built.regions.items()})
-pulumi.export("racks", {name: rack.system_id for name, rack in built.racks.items()})
+for name, output in outputs(topology, build(stack)).by_name().items():
+    pulumi.export(name, output)

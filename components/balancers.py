@@ -20,22 +20,28 @@ def packages(topology: Topology) -> tuple[str, ...]:
     return (*haproxy_frontend.PACKAGES, *(virtual_address.PACKAGES if shared else ()))
 
 
-def balancer(topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets) -> Balancer:
+def balancer(
+    topology: Topology, hosts: dict[str, Host], secrets: ClusterSecrets, below: pulumi.ResourceOptions
+) -> Balancer:
     """What clients reach MAAS by: the one HAProxy, or the shared address once every HAProxy is done."""
     wanted = topology.load_balancer
     if isinstance(wanted, SharedLoadBalancer):
-        return _shared(topology, wanted, hosts, secrets.vrrp_password())
-    return _frontend(topology, wanted.host, hosts)
+        return _shared(topology, wanted, hosts, secrets.vrrp_password(), below)
+    return _frontend(topology, wanted.host, hosts, below)
 
 
 def _shared(
-    topology: Topology, wanted: SharedLoadBalancer, hosts: dict[str, Host], password: pulumi.Output[str]
+    topology: Topology,
+    wanted: SharedLoadBalancer,
+    hosts: dict[str, Host],
+    password: pulumi.Output[str],
+    below: pulumi.ResourceOptions,
 ) -> VirtualAddress:
     """Each host whole before the next: the last one's address waits for all."""
     addresses = {name: _in_network(topology, wanted, name) for name in wanted.hosts}
     done: list[VirtualAddress] = []
     for place, name in enumerate(wanted.hosts):
-        frontend = _frontend(topology, name, hosts, after=done[-1] if done else None)
+        frontend = _frontend(topology, name, hosts, below, after=done[-1] if done else None)
         part = VirtualAddress(
             f"{name}-keepalived",
             VirtualAddressArgs(
@@ -50,6 +56,7 @@ def _shared(
                 tls=topology.maas.tls is not None,
                 frontend=frontend,
             ),
+            below,
         )
         done.append(part)
     return done[-1]
@@ -59,6 +66,7 @@ def _frontend(
     topology: Topology,
     name: str,
     hosts: dict[str, Host],
+    below: pulumi.ResourceOptions,
     *,
     after: pulumi.Resource | None = None,
 ) -> HaproxyFrontend:
@@ -72,6 +80,7 @@ def _frontend(
             tls_port=topology.maas.tls.port if topology.maas.tls else 0,
             after=after,
         ),
+        below,
     )
 
 

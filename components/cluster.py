@@ -46,23 +46,24 @@ class Built:
         return next(iter(self.regions.values()))
 
 
-def build(stack: Stack) -> Built:
-    """Every component of the cluster."""
+def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = None) -> Built:
+    """Every component of the cluster, below `parent`; `name` tells its secrets from another cluster's."""
     cluster, topology = stack.cluster, stack.cluster.topology
-    secrets = ClusterSecrets("cluster")
-    hosts = {name: _host(name, cluster) for name in topology.hosts}
-    database = _database(stack, hosts, secrets)
-    load_balancer = balancers.balancer(topology, hosts, secrets)
-    regions = _regions(topology, hosts, secrets, database, load_balancer)
+    below = pulumi.ResourceOptions(parent=parent)
+    secrets = ClusterSecrets(name, below)
+    hosts = {host: _host(host, cluster, below) for host in topology.hosts}
+    database = _database(stack, hosts, secrets, below)
+    load_balancer = balancers.balancer(topology, hosts, secrets, below)
+    regions = _regions(topology, hosts, secrets, database, load_balancer, below)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
     api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
-    racks = _racks(topology, hosts, api, leader.shared_secret)
-    _isc_dhcp(topology, hosts, api)
-    return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api))
+    racks = _racks(topology, hosts, api, leader.shared_secret, below)
+    _isc_dhcp(topology, hosts, api, below)
+    return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api, below))
 
 
-def _host(name: str, cluster: Cluster) -> Host:
+def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
     topology = cluster.topology
     host = topology.hosts[name]
     roles = topology.roles[name]
@@ -95,6 +96,7 @@ def _host(name: str, cluster: Cluster) -> Host:
             cluster=(str(topology.client_address), _database_address(topology)),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
+        below,
     )
 
 
@@ -114,7 +116,7 @@ def _apt_source(repository: AptRepository) -> File:
     return File("/etc/apt/sources.list.d/maas-ha.sources", content)
 
 
-def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> Database:
+def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets, below: pulumi.ResourceOptions) -> Database:
     """The database of all regions, whoever serves it."""
     topology = stack.cluster.topology
     given = topology.database
@@ -138,6 +140,7 @@ def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets) -> 
             max_connections=max_connections(topology),
             superuser_reserved_connections=SUPERUSERS,
         ),
+        below,
     ).database
 
 
@@ -147,6 +150,7 @@ def _regions(
     secrets: ClusterSecrets,
     database: Database,
     load_balancer: Balancer,
+    below: pulumi.ResourceOptions,
 ) -> dict[str, RegionController]:
     """The leader, then each region after the one before it, so that a change rolls through them."""
     tls = _tls(topology, secrets)
@@ -172,6 +176,7 @@ def _regions(
                 tls=tls,
                 ca_certificate=secrets.ca_certificate,
             ),
+            below,
         )
     return regions
 
@@ -185,7 +190,11 @@ def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:
 
 
 def _racks(
-    topology: Topology, hosts: dict[str, Host], api: Api, shared_secret: pulumi.Output[str]
+    topology: Topology,
+    hosts: dict[str, Host],
+    api: Api,
+    shared_secret: pulumi.Output[str],
+    below: pulumi.ResourceOptions,
 ) -> dict[str, RackController]:
     """All racks side by side, but never both of a DHCP pair at once."""
     pairs = [(pair.primary, pair.secondary) for pair in topology.dhcp if isinstance(pair, DhcpPair)]
@@ -204,11 +213,14 @@ def _racks(
                 maas_version=topology.maas.version,
                 bmc_subnets=tuple(str(bmc.subnet) for bmc in topology.bmc if name in bmc.racks),
             ),
+            below,
         )
     return racks
 
 
-def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dict[str, DhcpFailoverPair]:
+def _dhcp(
+    topology: Topology, racks: dict[str, RackController], api: Api, below: pulumi.ResourceOptions
+) -> dict[str, DhcpFailoverPair]:
     pairs: dict[str, DhcpFailoverPair] = {}
     for pair in topology.dhcp:
         if not isinstance(pair, DhcpPair):
@@ -226,11 +238,12 @@ def _dhcp(topology: Topology, racks: dict[str, RackController], api: Api) -> dic
                 secondary=racks[pair.secondary],
                 api=api,
             ),
+            below,
         )
     return pairs
 
 
-def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api) -> None:
+def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api, below: pulumi.ResourceOptions) -> None:
     for pair in topology.dhcp:
         if not isinstance(pair, WantedIscDhcpPair):
             continue
@@ -247,6 +260,7 @@ def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api) -> None:
                 secondary=_member(topology, hosts, pair.secondary, pair.subnet),
                 api=api,
             ),
+            below,
         )
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from config.finding import Finding
 
 NAME = "databasePassword"
 PATH = f"maas-ha:{NAME}"
 SET = f"run `pulumi config set --secret {NAME}`"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the password is given, and how."""
+
+    path: str
+    remedy: str
+
+
+STACK_FILE = Place(PATH, SET)
 
 FORM = re.compile(r"[ !#-\[\]-~]+")
 """Printable ASCII without quote and backslash, which would end or change the text in regiond.conf."""
@@ -20,17 +32,17 @@ def is_wanted(raw: object) -> bool:
     return isinstance(database, dict) and "external" in database
 
 
-def of_value(password: str, *, secret: bool) -> list[Finding]:
+def of_value(password: str, *, secret: bool, place: Place = STACK_FILE) -> list[Finding]:
     """What is wrong with a value, which is in no text."""
     if not password:
-        return [Finding(PATH, "is missing: the password of database.role on the external server", SET)]
+        return [Finding(place.path, "is missing: the password of database.role on the external server", place.remedy)]
     if not secret:
-        return [Finding(PATH, "is in the clear", f"{SET}, and change it on the server, for it was seen")]
+        return [Finding(place.path, "is in the clear", f"{place.remedy}, and change it on the server, for it was seen")]
     if not FORM.fullmatch(password):
         problem = (
             "holds a quote (\"), a backslash, or what isn't printable ASCII, which regiond.conf can't take as it is"
         )
-        return [Finding(PATH, problem, f"give the role another password, then {SET}")]
+        return [Finding(place.path, problem, f"give the role another password, then {place.remedy}")]
     return []
 
 

@@ -20,10 +20,10 @@ class Finding:
 
 
 class StackFileError(ValueError):
-    """The stack file can't work; carries every problem at once."""
+    """The stack file, or the program that gives a cluster, can't work; carries every problem at once."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+    def __init__(self, findings: Iterable[Finding], whose: str = "the stack file") -> None:
         self.findings = tuple(findings)
         count = len(self.findings)
-        head = f"the stack file has {count} problem{'' if count == 1 else 's'}; nothing was touched:"
+        head = f"{whose} has {count} problem{'' if count == 1 else 's'}; nothing was touched:"
         super().__init__("\n".join([head, *(f"  {finding}" for finding in self.findings)]))

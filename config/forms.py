@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,14 @@ Channel = Annotated[
         "write it such as 3.6/stable",
     ),
 ]
+
+HostKey = Annotated[
+    str,
+    _form(
+        r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa) [A-Za-z0-9+/]+=*( [^\n]*)?\n?$",
+        "host key",
+        "write it as in the host's own /etc/ssh/ssh_host_ed25519_key.pub: ssh-ed25519 AAAA…",
+    ),
+    AfterValidator(lambda key: " ".join(key.split()[:2])),
+]
+"""A host's public key; what follows `TYPE BASE64` is left out."""

@@ -9,13 +9,13 @@ import hmac
 from pathlib import Path
 
 from config.finding import Finding
-from config.topology import Topology
+from config.topology import StackFile
 
 PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 """Key types, best first: the connection pins exactly one (pulumi-practice §2.1)."""
 
 
-def read(topology: Topology, project: Path) -> tuple[dict[str, str], list[Finding]]:
+def read(topology: StackFile, project: Path) -> tuple[dict[str, str], list[Finding]]:
     """Host name → its key as `TYPE BASE64`, and a finding for each host that has none."""
     path = project / topology.ssh.known_hosts
     try:

@@ -15,13 +15,13 @@ from config.forms import FORMS
 from config.topology import Topology
 
 
-def findings(errors: Iterable[ErrorDetails]) -> list[Finding]:
-    """One finding a place and problem; a value that fits no member of a union is told once."""
-    return list(dict.fromkeys(map(_finding, errors)))
+def findings(errors: Iterable[ErrorDetails], whole: type[Topology]) -> list[Finding]:
+    """One finding a place and problem of a `whole`; a value that fits no member of a union is told once."""
+    return list(dict.fromkeys(_finding(detail, whole) for detail in errors))
 
 
-def _finding(detail: ErrorDetails) -> Finding:
-    written, above = _place(detail["loc"])
+def _finding(detail: ErrorDetails, whole: type[Topology]) -> Finding:
+    written, above = _place(detail["loc"], whole)
     path = ".".join(map(str, written)).replace(".[", "[") or "maas-ha:cluster"
     match detail["type"]:
         case "extra_forbidden":
@@ -58,14 +58,14 @@ def _context(detail: ErrorDetails, name: str) -> str:
     return str(detail.get("ctx", {}).get(name, ""))
 
 
-def _place(location: tuple[int | str, ...]) -> tuple[list[int | str], object]:
-    """What of `location` is in the stack file, and the type of what holds its last part.
+def _place(location: tuple[int | str, ...], whole: type[Topology]) -> tuple[list[int | str], object]:
+    """What of `location` is in a stack file or in arguments, and the type of what holds its last part.
 
     pydantic also names the member of a union that it tried, which nobody wrote.
     """
     written: list[int | str] = []
     above: object = None
-    here: object = Topology
+    here: object = whole
     for part in location:
         if _is_model(here):
             above, field = here, here.model_fields.get(str(part))

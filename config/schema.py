@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from config.database_password import PATH as PASSWORD_PATH
-from config.topology import Topology
+from config.topology import StackFile
 
 PASSWORD = {
     "type": "object",
@@ -21,7 +21,7 @@ PATH = Path(__file__).with_name("topology.schema.json")
 
 def build() -> str:
     """The JSON schema (draft 2020-12) of a whole stack file, as text."""
-    cluster = Topology.model_json_schema(ref_template="#/$defs/{model}")
+    cluster = StackFile.model_json_schema(ref_template="#/$defs/{model}")
     definitions = cluster.pop("$defs")
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

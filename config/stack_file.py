@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from config import database_password, host_keys, problems, rules
 from config.finding import Finding, StackFileError
-from config.topology import Topology
+from config.topology import StackFile, Topology
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def _parse(raw: object, project: Path) -> Cluster:
     if raw is None:
         raise StackFileError([Finding("maas-ha:cluster", "is missing", "start from Pulumi.dev.yaml")])
     try:
-        topology = Topology.model_validate(raw)
+        topology = StackFile.model_validate(raw)
     except ValidationError as error:
-        raise StackFileError(problems.findings(error.errors(include_input=False))) from None
+        raise StackFileError(problems.findings(error.errors(include_input=False), StackFile)) from None
     keys, missing = host_keys.read(topology, project)
     if findings := rules.check(topology) + missing:
         raise StackFileError(findings)

@@ -21,12 +21,11 @@ Port = Annotated[int, Field(strict=True, ge=1, le=65535)]
 MaasVersion = Literal["3.4", "3.5", "3.6", "3.7"]
 
 
-class Ssh(Model):
+class Login(Model):
     """How the program reaches the hosts. Keys come from the operator's SSH agent, never from the stack file."""
 
     user: UserName = Field(description="Login that may use sudo without a password")
     port: Port = 22
-    known_hosts: Path = Field(description="known_hosts file with the key of every host, relative to the project")
 
 
 class Host(Model):
@@ -202,7 +201,7 @@ class Topology(Model):
     """A whole cluster."""
 
     maas: Maas
-    ssh: Ssh
+    ssh: Login
     hosts: dict[HostName, Host] = Field(min_length=1)
     database: AnyDatabase
     regions: dict[HostName, Region] = Field(min_length=1)
@@ -232,3 +231,15 @@ class Topology(Model):
             for name in names:
                 named.setdefault(name, []).append(role)
         return {name: tuple(roles) for name, roles in named.items()}
+
+
+class Ssh(Login):
+    """How the program reaches the hosts. Keys come from the operator's SSH agent, never from the stack file."""
+
+    known_hosts: Path = Field(description="known_hosts file with the key of every host, relative to the project")
+
+
+class StackFile(Topology):
+    """A whole cluster."""
+
+    ssh: Ssh

@@ -41,6 +41,7 @@ def imported_by(room: str) -> dict[str, set[str]]:
         ("ops", {"components", "lab", "toolchain"}),
         ("lab", {"agent", "components", "config", "ops", "toolchain"}),
         ("policy", {"agent", "components", "config", "lab", "ops", "toolchain"}),
+        ("provider", {"agent", "lab", "ops", "toolchain"}),
         ("toolchain", {"agent", "components", "config", "ops", "lab"}),
         ("__main__", {"lab", "ops", "toolchain", "agent"}),
     ],

@@ -32,7 +32,7 @@ class FakeStack:
     def __post_init__(self) -> None:
         link_program(self.folder)
         (self.folder / "state").mkdir()
-        self._home = _home(self.folder / "home")
+        self._home = plugins_home(self.folder / "home")
         self.write({})
         self.pulumi("stack", "init", STACK)
 
@@ -76,7 +76,7 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _home(home: Path) -> Path:
+def plugins_home(home: Path) -> Path:
     """A PULUMI_HOME with the project's plugins, but for the one that dials hosts."""
     own = Path(environment()["PULUMI_HOME"])
     (home / "plugins" / PLUGIN).mkdir(parents=True)

@@ -1,0 +1,1 @@
+"""The cluster as a package for other Pulumi programs: `maas-ha:index:MaasCluster`."""
