@@ -107,7 +107,12 @@ def test_a_topology_that_only_an_update_knows(tmp_path: Path, yaml_host: Path) -
     assert program.preview() == {COMPONENT, ("random:index/randomPassword:RandomPassword", "late")}
     assert "what is below it is not previewed" in program.run("preview", "--stack", STACK)
     program.run("up", "--yes", "--skip-preview", "--stack", STACK)
-    assert "dhcp-198.51.100.0-24-rack2" in program.run("stack", "export", "--stack", STACK)
+    resources = json.loads(program.run("stack", "export", "--stack", STACK))["deployment"]["resources"]
+    names = [resource["urn"].rpartition("::")[2] for resource in resources]
+    assert "dhcp-198.51.100.0-24-rack2" in names
+    [component] = [resource for resource in resources if resource["type"] == COMPONENT[0]]
+    assert [urn.rpartition("::")[2] for urn in component["dependencies"]] == ["late"]
+    program.run("destroy", "--yes", "--skip-preview", "--stack", STACK)
 
 
 def test_two_clusters_in_one_program(tmp_path: Path, yaml_host: Path) -> None:
