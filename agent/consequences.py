@@ -26,7 +26,6 @@ OF_EFFECT: dict[tuple[str, Effect], Consequence] = {}
 """(Role, what its files ask of a unit) → how that is felt, where it isn't felt as what it is."""
 
 OF_REMOVAL: dict[str, Consequence] = {
-    "host": Consequence.NOTHING,
     "postgres": Consequence.NOTHING,  # it goes on serving the data that it keeps
     "region": Consequence.DRAIN_FIRST,  # the balancer loses its line before it stops
 }

@@ -40,7 +40,8 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
     if transaction.operation == "create":
         return Felt((), Consequence.NOTHING)
     if transaction.operation != "update":
-        return Felt((), of_removal(role))
+        # a host's own transaction has no unit that could stop
+        return Felt((), Consequence.NOTHING if kind == "Host" else of_removal(role))
     effects = tuple(dict.fromkeys(effect for told in of_files for effect in told.split(", ") if effect != "nothing"))
     verbs = {Effect(effect.partition(" ")[0]) for effect in effects}
     consequence = of_effects(role, verbs)

@@ -17,6 +17,7 @@ from tests.stacks import HOST_KEY, cluster_of
 ISC_RANGE = {"start": "203.0.113.100", "end": "203.0.113.199"}
 ISC = {"mode": "isc", "subnet": "203.0.113.0/24", "range": ISC_RANGE, "primary": "dhcp1", "secondary": "dhcp2"}
 BMC = {"subnet": "198.51.100.0/24", "racks": ["rack1", "rack2"]}
+SHARED = {"hosts": ["lb1"], "virtual_address": "198.51.100.40/24"}
 
 SPOILT: Mapping[str, Mapping[str, object]] = {
     "hosts_are_known": {"load_balancer.host": "nowhere"},
@@ -24,6 +25,9 @@ SPOILT: Mapping[str, Mapping[str, object]] = {
     "roles_fit_together": {"racks": ["rack1", "rack2", "region1"]},
     "racks_are_named_once": {"racks": ["rack1", "rack2", "rack1"]},
     "addresses_differ": {"hosts.rack2.address": "198.51.100.31"},
+    "balancers_are_named_once": {"load_balancer": SHARED | {"hosts": ["lb1", "lb1"]}},
+    "balancers_are_in_the_network": {"load_balancer": SHARED | {"virtual_address": "203.0.113.40/24"}},
+    "virtual_address_is_free": {"load_balancer": SHARED | {"virtual_address": "198.51.100.31/24"}},
     "addresses_can_be_reached": {"hosts.rack2.also": ["fe80::1"]},
     "regions_and_database_speak_one_family": {"hosts.region1.address": "2001:db8::21"},
     "everyone_reaches_the_regions": {"hosts.lb1.address": "2001:db8::41"},
