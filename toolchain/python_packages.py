@@ -118,7 +118,9 @@ class PythonPackages:
         locked = digest(checkout.lock.read_bytes())
         if _stamp(checkout.venv, "locked") != locked:
             _clear(checkout.venv, "locked", "project")
-            self._uv_run("pip", "sync", "--quiet", "--require-hashes", *self._target(), str(checkout.lock))
+            # Compiled once: where Python may write no bytecode, every start would do it anew and take twice as long.
+            exactly = ("--quiet", "--require-hashes", "--compile-bytecode")
+            self._uv_run("pip", "sync", *exactly, *self._target(), str(checkout.lock))
             write_whole(checkout.venv / ".locked", locked)
         project = project_key(checkout)
         if _stamp(checkout.venv, "project") != project:
