@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -49,18 +50,22 @@ def network_namespaces() -> set[int]:
     return found
 
 
-def free_network() -> IPv4Network:
-    """A /24 of 198.18.0.0/16 that this machine doesn't use; where to begin differs from one test run to the next."""
+LABS, STANDINS = IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16")
+"""Where labs and where the stand-in's daemons without a lab have their networks: neither takes the other's."""
+
+
+def free_network(within: IPv4Network = LABS) -> IPv4Network:
+    """A /24 that this machine doesn't use; where to begin is chance, for others look for one at the same time."""
     place = Place("none", Path("/nonexistent"))
-    candidates = list(IPv4Network("198.18.0.0/16").subnets(new_prefix=24))
-    start = os.getpid() * 7 % len(candidates)
+    candidates = list(within.subnets(new_prefix=24))
+    start = secrets.randbelow(len(candidates))
     for network in candidates[start:] + candidates[:start]:
         try:
             check_network(place, network)
         except LabError:
             continue
         return network
-    raise AssertionError("every /24 of 198.18.0.0/16 is in use")
+    raise AssertionError(f"every /24 of {within} is in use")
 
 
 def _of_process(process: Path, folder: str, prefix: str) -> list[str]:

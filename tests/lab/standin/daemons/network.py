@@ -4,6 +4,8 @@ import os
 import secrets
 import subprocess
 
+from tests.lab.traces import STANDINS, free_network
+
 
 def ip(*args: str) -> str:
     """Run `ip ARGS`; its output. Raises subprocess.CalledProcessError."""
@@ -11,11 +13,10 @@ def ip(*args: str) -> str:
 
 
 class Network:
-    """A /24 of 198.18.0.0/15 on a bridge; `.1` is this machine, where PostgreSQL and the test live."""
+    """A free /24 on a bridge; `.1` is this machine, where PostgreSQL and the test live."""
 
     def __init__(self) -> None:
-        number = secrets.randbelow(2 * 254)
-        self.prefix = f"198.{18 + number // 254}.{1 + number % 254}"
+        self.prefix = str(free_network(STANDINS).network_address).rpartition(".")[0]
         self._tag = f"{os.getpid() % 100000}{secrets.token_hex(1)}"
         self.bridge = f"sb{self._tag}"
         self._made = 0
