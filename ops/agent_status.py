@@ -40,7 +40,7 @@ class AgentStatus(BaseModel):
     units: dict[str, str] = Field(default_factory=dict)
     dhcp: dict[str, str] = Field(default_factory=dict)
     """Failover peer → `own state/partner's state`."""
-    event_loops: list[str] = Field(default_factory=list)
+    event_loops: list[str]
     """`ADDRESS:PORT` of those that the host is connected to."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from agent.rack_vlans import Served, served_vlans
 from agent.rpc_connections import endpoint
 from config import stack_file
 from config.stack_file import Cluster
+from ops import agent_status
 from ops.engine import EngineError
 from ops.hosts import Answer, NoAnswer, ask_all
 from ops.stack import Outputs, api_of, read_outputs
@@ -61,12 +61,6 @@ class Racks(BaseModel):
     def problems(self) -> list[str]:
         """What is not as it should be, with the rack's name."""
         return [f"{rack.name}: {problem}" for rack in self.racks for problem in rack.problems]
-
-
-class _AgentStatus(BaseModel):
-    """What this command reads of the agent's `status`."""
-
-    event_loops: list[str]
 
 
 class _Rpc(BaseModel):
@@ -141,11 +135,10 @@ def _service_problems(rack: MaasRack) -> list[str]:
 
 
 def _add_connections(found: RackReport, answer: Answer, ends: Mapping[str, str]) -> None:
-    try:
-        seen = _AgentStatus.model_validate(json.loads(answer.stdout or "{}")).event_loops
-    except (ValidationError, json.JSONDecodeError):
-        found.problems.append(f"the agent there gave no answer (exit {answer.exit_status})")
+    seen = agent_status.read(answer)
+    if isinstance(seen, NoAnswer):
+        found.problems.append(seen.reason)
         return
-    found.event_loops = sorted({ends.get(end, f"unknown at {end}") for end in seen})
+    found.event_loops = sorted({ends.get(end, f"unknown at {end}") for end in seen.event_loops})
     if missing := sorted(set(ends.values()) - set(found.event_loops)):
         found.problems.append(f"not connected to {', '.join(missing)}")

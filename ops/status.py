@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from agent.controllers import mixed_versions
 from config import stack_file
 from config.stack_file import Cluster
 from ops import agent_status, dhcp_status
-from ops.agent_status import AgentStatus
+from ops.agent_status import AgentStatus, Told
 from ops.dhcp_status import SubnetStatus
 from ops.hosts import NoAnswer, ask_all
 from ops.maas_said import Maas, said_in_time
@@ -172,32 +172,28 @@ def _connected(maas: Maas, host: AgentStatus | NoAnswer | None) -> dict[str, str
     return {region: f"{has[region]}/{listed[region]}" for region in sorted(listed)}
 
 
+def _told(hosts: Mapping[str, AgentStatus | NoAnswer]) -> Iterator[tuple[str, Told]]:
+    """Host and what one of its components tells, for every component of every host that answered."""
+    for host, found in hosts.items():
+        if isinstance(found, AgentStatus):
+            yield from ((host, told) for told in found.told.values())
+
+
 def _databases(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[DatabaseStatus]:
     return [
         DatabaseStatus(host=host, connections=told.connections.used, allowed=told.connections.allowed)
-        for host, found in hosts.items()
-        if isinstance(found, AgentStatus)
-        for told in found.told.values()
+        for host, told in _told(hosts)
         if told.connections
     ]
 
 
 def _balancers(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[BalancerStatus]:
-    return [
-        BalancerStatus(host=host, regions=told.regions)
-        for host, found in hosts.items()
-        if isinstance(found, AgentStatus)
-        for told in found.told.values()
-        if told.regions is not None
-    ]
+    return [BalancerStatus(host=host, regions=told.regions) for host, told in _told(hosts) if told.regions is not None]
 
 
 def _certificates(outputs: Outputs, hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[CertificateStatus]:
     texts = {"authority": outputs.ca_certificate} if outputs.ca_certificate else {}
-    for host, found in hosts.items():
-        if isinstance(found, AgentStatus):
-            served = [item for told in found.told.values() for item in told.certificates.items()]
-            texts |= {f"{name} on {host}": pem for name, pem in served}
+    texts |= {f"{name} on {host}": pem for host, told in _told(hosts) for name, pem in told.certificates.items()}
     return [_certificate(name, pem) for name, pem in texts.items()]
 
 

@@ -45,11 +45,10 @@ class Keepalived(Role):
         self.work.wait(f"a holder of {virtual}", HELD_DEADLINE, self._missing, unit=UNIT)
 
     def _missing(self) -> str:
-        held = interface_with(self.work.commands, self.settings.virtual_address) != ""
-        others = self._owners(self.settings.virtual_address)
-        if not held and not others:
+        found = holders(self.work, self._interface, self.settings.virtual_address)
+        if not found:
             return "no balancer has it: is HAProxy serving on one of them?"
-        return split(self.settings, held, others) if self.settings.last else ""
+        return split(self.settings, found) if self.settings.last else ""
 
     def _owners(self, address: str) -> set[str]:
         return arp.owners(self._interface, address, PROBE_SECONDS)
@@ -62,20 +61,24 @@ class Keepalived(Role):
         interface = interface_with(machine.commands, settings.address)
         if not interface:
             return [f"no interface has {settings.address}"]
-        held = interface_with(machine.commands, settings.virtual_address) != ""
-        others = arp.owners(interface, settings.virtual_address, PROBE_SECONDS)
-        if not held and not others:
+        found = holders(machine, interface, settings.virtual_address)
+        if not found:
             return [f"no balancer has {settings.virtual_address}"]
-        reason = split(settings, held, others)
+        reason = split(settings, found)
         return [reason] if reason else []
 
 
-def split(settings: KeepalivedSettings, held: bool, others: set[str]) -> str:
+def holders(machine: Machine, interface: str, address: str) -> list[str]:
+    """Who has `address` in the network of `interface`: `this host`, and the MAC addresses of others."""
+    own = ["this host"] if interface_with(machine.commands, address) else []
+    return [*own, *sorted(arp.owners(interface, address, PROBE_SECONDS))]
+
+
+def split(settings: KeepalivedSettings, found: list[str]) -> str:
     """What to say where more than one host has the address, or ""."""
-    if len(others) + held < 2:
+    if len(found) < 2:
         return ""
-    who = " and ".join((*(["this host"] if held else []), *sorted(others)))
     return (
-        f"{who} have {settings.virtual_address} at once:"
+        f"{' and '.join(found)} have {settings.virtual_address} at once:"
         f" let VRRP (IP protocol 112) through between {' and '.join((settings.address, *settings.peers))}"
     )
