@@ -38,7 +38,8 @@ def _shared(
     below: pulumi.ResourceOptions,
 ) -> VirtualAddress:
     """Each host whole before the next: the last one's address waits for all."""
-    addresses = {name: _in_network(topology, wanted, name) for name in wanted.hosts}
+    network = wanted.virtual_address.network
+    addresses = {name: str(topology.hosts[name].addresses_in(network)[0]) for name in wanted.hosts}
     done: list[VirtualAddress] = []
     for place, name in enumerate(wanted.hosts):
         frontend = _frontend(topology, name, hosts, below, after=done[-1] if done else None)
@@ -82,9 +83,3 @@ def _frontend(
         ),
         below,
     )
-
-
-def _in_network(topology: Topology, wanted: SharedLoadBalancer, name: str) -> str:
-    """The host's own address in the network of the shared one."""
-    network = wanted.virtual_address.network
-    return str(next(address for address in topology.hosts[name].addresses if address in network))

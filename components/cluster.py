@@ -265,7 +265,7 @@ def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api, below: pulum
 
 
 def _member(topology: Topology, hosts: dict[str, Host], name: str, subnet: IPv4Network) -> Member:
-    address = next(address for address in topology.hosts[name].addresses if address in subnet)
+    address = topology.hosts[name].addresses_in(subnet)[0]
     return Member(host=hosts[name], address=str(address))
 
 

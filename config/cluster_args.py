@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from config import problems, rules
-from config.finding import Finding, StackFileError
+from config.finding import Finding
 from config.forms import HostKey, HostName
-from config.stack_file import Cluster
+from config.stack_file import Cluster, checked
 from config.topology import Topology
 
 WHOSE = "the program"
@@ -27,15 +26,7 @@ def parse(raw: object, beside: Iterable[Finding] = ()) -> Cluster:
 
     Raises `StackFileError` with every problem, those `beside` the cluster last.
     """
-    beside = list(beside)
-    try:
-        args = ClusterArgs.model_validate(raw)
-    except ValidationError as error:
-        found = problems.findings(error.errors(include_input=False), ClusterArgs)
-        raise StackFileError(found + beside, WHOSE) from None
-    if found := rules.check(args) + _host_keys(args) + beside:
-        raise StackFileError(found, WHOSE)
-    return Cluster(args, args.host_keys)
+    return checked(ClusterArgs, raw, lambda args: (args.host_keys, _host_keys(args)), beside, WHOSE)
 
 
 def _host_keys(args: ClusterArgs) -> list[Finding]:

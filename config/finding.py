@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+STACK_FILE = "the stack file"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -22,7 +24,7 @@ class Finding:
 class StackFileError(ValueError):
     """The stack file, or the program that gives a cluster, can't work; carries every problem at once."""
 
-    def __init__(self, findings: Iterable[Finding], whose: str = "the stack file") -> None:
+    def __init__(self, findings: Iterable[Finding], whose: str = STACK_FILE) -> None:
         self.findings = tuple(findings)
         count = len(self.findings)
         head = f"{whose} has {count} problem{'' if count == 1 else 's'}; nothing was touched:"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import ValidationError
 
 from config import database_password, host_keys, problems, rules
-from config.finding import Finding, StackFileError
+from config.finding import STACK_FILE, Finding, StackFileError
 from config.topology import StackFile, Topology
+
+Given = TypeVar("Given", bound=Topology)
 
 
 @dataclass(frozen=True)
@@ -65,24 +68,29 @@ def parse(raw: object, project: Path, beside: Iterable[Finding] = ()) -> Cluster
 
     Raises `StackFileError` with every problem, those `beside` the cluster last.
     """
-    beside = tuple(beside)
-    try:
-        cluster = _parse(raw, project)
-    except StackFileError as error:
-        raise StackFileError([*error.findings, *beside]) from None
-    if beside:
-        raise StackFileError(beside)
-    return cluster
-
-
-def _parse(raw: object, project: Path) -> Cluster:
     if raw is None:
-        raise StackFileError([Finding("maas-ha:cluster", "is missing", "start from Pulumi.dev.yaml")])
+        raise StackFileError([Finding("maas-ha:cluster", "is missing", "start from Pulumi.dev.yaml"), *beside])
+    return checked(StackFile, raw, lambda topology: host_keys.read(topology, project), beside)
+
+
+def checked(
+    model: type[Given],
+    raw: object,
+    keys: Callable[[Given], tuple[dict[str, str], list[Finding]]],
+    beside: Iterable[Finding],
+    whose: str = STACK_FILE,
+) -> Cluster:
+    """`raw` as a cluster, if it is a `model`, no rule speaks against it, and `keys` finds one for each host.
+
+    Raises `StackFileError`, for the text is `whose`, with every problem, those `beside` the cluster last.
+    """
+    beside = list(beside)
     try:
-        topology = StackFile.model_validate(raw)
+        topology = model.model_validate(raw)
     except ValidationError as error:
-        raise StackFileError(problems.findings(error.errors(include_input=False), StackFile)) from None
-    keys, missing = host_keys.read(topology, project)
-    if findings := rules.check(topology) + missing:
-        raise StackFileError(findings)
-    return Cluster(topology, keys)
+        found = problems.findings(error.errors(include_input=False), model)
+        raise StackFileError(found + beside, whose) from None
+    known, missing = keys(topology)
+    if found := rules.check(topology) + missing + beside:
+        raise StackFileError(found, whose)
+    return Cluster(topology, known)

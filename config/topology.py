@@ -42,6 +42,12 @@ class Host(Model):
         """All of its addresses, that of SSH first."""
         return (self.address, *self.also)
 
+    def addresses_in(
+        self, network: ipaddress.IPv4Network | ipaddress.IPv6Network
+    ) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, ...]:
+        """Those of them that are in `network`."""
+        return tuple(address for address in self.addresses if address in network)
+
 
 class Administrator(Model):
     """The account that the program makes in MAAS; its password is generated."""

@@ -28,7 +28,7 @@ def balancers_are_in_the_network(topology: Topology) -> Iterator[Finding]:
     network = balancer.virtual_address.network
     for path, name in balancer.named.items():
         host = topology.hosts.get(name)
-        if host is not None and not any(address in network for address in host.addresses):
+        if host is not None and not host.addresses_in(network):
             problem = f"{name} has no address in {network}, the network of {PATH}"
             yield Finding(path, problem, f"name it under hosts.{name}.also if it has one, or use another host")
 

@@ -28,7 +28,7 @@ def bmc_racks_are_in_the_subnet(topology: Topology) -> Iterator[Finding]:
     for index, bmc in enumerate(topology.bmc):
         for place, name in enumerate(bmc.racks):
             host = topology.hosts.get(name)
-            if host is not None and not any(address in bmc.subnet for address in host.addresses):
+            if host is not None and not host.addresses_in(bmc.subnet):
                 problem = f"{name} has no address in {bmc.subnet}, by which MAAS would know that it reaches the BMCs"
                 remedy = f"give its interface one and name it under hosts.{name}.also, or name another rack"
                 yield Finding(f"bmc[{index}].racks[{place}]", problem, remedy)

@@ -37,7 +37,7 @@ def dhcp_members_are_in_the_subnet(topology: Topology) -> Iterator[Finding]:
     for index, pair in enumerate(topology.dhcp):
         for member in MEMBERS:
             host = topology.hosts.get(getattr(pair, member))
-            if host is not None and not any(address in pair.subnet for address in host.addresses):
+            if host is not None and not host.addresses_in(pair.subnet):
                 problem = f"{' or '.join(map(str, host.addresses))} is not in {pair.subnet}"
                 kind = "rack" if isinstance(pair, DhcpPair) else "host"
                 yield Finding(f"dhcp[{index}].{member}", problem, f"name a {kind} with an address in the subnet")
