@@ -17,6 +17,7 @@ import types
 import typing
 from dataclasses import dataclass, field
 
+from agent.cluster_settings import EtcdSettings, PatroniSettings, PostgresClusterSettings
 from agent.keepalived import KeepalivedSettings
 
 MARKER = re.compile(r"<<secret:([a-z_]+)>>")
@@ -191,6 +192,9 @@ Settings = (
     | KeepalivedSettings
     | DhcpSettings
     | IscDhcpSettings
+    | EtcdSettings
+    | PatroniSettings
+    | PostgresClusterSettings
 )
 
 SETTINGS: dict[str, type[Settings]] = {
@@ -202,6 +206,9 @@ SETTINGS: dict[str, type[Settings]] = {
     "keepalived": KeepalivedSettings,
     "dhcp": DhcpSettings,
     "isc_dhcp": IscDhcpSettings,
+    "etcd": EtcdSettings,
+    "patroni": PatroniSettings,
+    "postgres_cluster": PostgresClusterSettings,
 }
 
 

@@ -1,14 +1,15 @@
-"""psql over the network as MAAS's role."""
+"""psql over the network."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent import disk
 from agent.bundle import RegionSettings
 from agent.commands import Completed
-from agent.machine import Work
+from agent.machine import Machine, Work
 from agent.sql import pgpass_field
 
 CONNECT_SECONDS = 10
@@ -16,22 +17,41 @@ QUERY_SECONDS = 60.0
 FLAGS = ("-X", "-q", "-At", "-w", "-v", "ON_ERROR_STOP=1")
 
 
+@dataclass(frozen=True)
+class Login:
+    """Where to, and as whom."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    authority: str = ""
+    """File with the certificate of the authority that the server must have its own from; "" for TLS as it comes."""
+
+
 def ask(work: Work, settings: RegionSettings, script: str, database: str = "") -> Completed:
-    """Run `script` in `database`, MAAS's own by default; a psql that the script starts connects to the same place.
+    """Run `script` in `database`, MAAS's own by default; a psql that the script starts connects to the same place."""
+    host, port, password = settings.database_host, settings.database_port, work.secret("database_password")
+    return run_sql(work, Login(host, port, settings.role, password), database or settings.database, script)
+
+
+def run_sql(machine: Machine, login: Login, database: str, script: str) -> Completed:
+    """Run `script` in `database`.
 
     The password is briefly in a file of root's alone, never in an argument or the environment.
     """
-    host, port, database = settings.database_host, str(settings.database_port), database or settings.database
-    fields = (host, port, database, settings.role, work.secret("database_password"))
-    with tempfile.TemporaryDirectory(prefix="pgpass-", dir=work.paths.state) as folder:
+    fields = (login.host, str(login.port), database, login.user, login.password)
+    with tempfile.TemporaryDirectory(prefix="pgpass-", dir=machine.paths.state) as folder:
         passfile = Path(folder) / "pgpass"
         disk.write_new(passfile, (":".join(map(pgpass_field, fields)) + "\n").encode(), 0, 0, 0o600)
         environment = {
-            "PGHOST": host,
-            "PGPORT": port,
-            "PGUSER": settings.role,
+            "PGHOST": login.host,
+            "PGPORT": str(login.port),
+            "PGUSER": login.user,
             "PGDATABASE": database,
             "PGPASSFILE": str(passfile),
             "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
         }
-        return work.commands.run("psql", *FLAGS, stdin=script, env=environment, timeout=QUERY_SECONDS, check=False)
+        if login.authority:
+            environment |= {"PGSSLMODE": "verify-ca", "PGSSLROOTCERT": login.authority}
+        return machine.commands.run("psql", *FLAGS, stdin=script, env=environment, timeout=QUERY_SECONDS, check=False)

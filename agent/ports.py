@@ -1,4 +1,4 @@
-"""TCP ports of this host."""
+"""TCP ports, of this host and of others."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def refused(port: int) -> str:
         except OSError as error:
             reason = error.strerror or str(error)
     return f"port {port}: {reason}"
+
+
+def reachable(address: str, port: int) -> bool:
+    """True if somebody accepts connections there."""
+    try:
+        with socket.create_connection((address, port), timeout=TIMEOUT):
+            return True
+    except OSError:
+        return False
 
 
 def _listeners(port: int) -> list[str]:

@@ -9,21 +9,21 @@ import pulumi
 
 from agent.bundle import File
 from agent.packaging import DEB, PACKAGINGS
-from components import balancers, isc_dhcp_pair, postgres_primary, rack_controller
+from components import balancers, haproxy_frontend, isc_dhcp_pair, postgres_cluster, rack_controller
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
-from components.external_database import external_database
 from components.host import Host, HostArgs
 from components.isc_dhcp_pair import IscDhcpPair, IscDhcpPairArgs, Member
 from components.maas_tls import MaasTls, maas_tls
-from components.postgres_primary import Database, PostgresPrimary, PostgresPrimaryArgs
+from components.postgres_primary import Database
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
+from components.shared_database import packages as database_packages
+from components.shared_database import shared_database
 from components.virtual_address import Balancer
 from config.load import Stack
-from config.sizing import SUPERUSERS, max_connections
 from config.stack_file import Cluster
-from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
+from config.topology import AptRepository, DatabaseCluster, DhcpPair, ExternalDatabase, Topology
 from config.topology import IscDhcpPair as WantedIscDhcpPair
 from config.urls import balanced_url, region_url
 from config.versions import VERSIONS
@@ -52,7 +52,7 @@ def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = 
     below = pulumi.ResourceOptions(parent=parent)
     secrets = ClusterSecrets(name, below)
     hosts = {host: _host(host, cluster, below) for host in topology.hosts}
-    database = _database(stack, hosts, secrets, below)
+    database = shared_database(stack, hosts, secrets, below)
     load_balancer = balancers.balancer(topology, hosts, secrets, below)
     regions = _regions(topology, hosts, secrets, database, load_balancer, below)
     leader = next(iter(regions.values()))
@@ -67,18 +67,19 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
     topology = cluster.topology
     host = topology.hosts[name]
     roles = topology.roles[name]
-    database = (
-        () if isinstance(topology.database, ExternalDatabase) else postgres_primary.packages(topology.database.version)
-    )
+    database = database_packages(topology)
+    is_cluster = isinstance(topology.database, DatabaseCluster)
     packaging = PACKAGINGS[topology.maas.packaging]
     by_role = {
         "database": database,
         "load balancer": balancers.packages(topology),
-        "region": packaging.region_packages,
+        "region": (*packaging.region_packages, *(haproxy_frontend.PACKAGES if is_cluster else ())),
         "rack": packaging.rack_packages,
         "DHCP": isc_dhcp_pair.PACKAGES,
     }
     files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles and packaging == DEB else []
+    if is_cluster and "database" in roles:
+        files.append(postgres_cluster.NO_MAIN_CLUSTER)
     if topology.maas.repository:
         files.append(_apt_source(topology.maas.repository))
     return Host(
@@ -93,7 +94,7 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
             files=tuple(files),
             roles=tuple(roles),
             ubuntu=VERSIONS[topology.maas.version].ubuntu if packaging == DEB else "",
-            cluster=(str(topology.client_address), _database_address(topology)),
+            cluster=(str(topology.client_address), *_database_addresses(topology)),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
         below,
@@ -116,32 +117,6 @@ def _apt_source(repository: AptRepository) -> File:
     return File("/etc/apt/sources.list.d/maas-ha.sources", content)
 
 
-def _database(stack: Stack, hosts: dict[str, Host], secrets: ClusterSecrets, below: pulumi.ResourceOptions) -> Database:
-    """The database of all regions, whoever serves it."""
-    topology = stack.cluster.topology
-    given = topology.database
-    if isinstance(given, ExternalDatabase):
-        return external_database(topology, given, stack.database_password)
-    name = given.host
-    address = _address(topology, name)
-    return PostgresPrimary(
-        f"{name}-postgres",
-        PostgresPrimaryArgs(
-            host=hosts[name],
-            address=address,
-            version=given.version,
-            database=given.name,
-            role=given.role,
-            password=secrets.database_password,
-            certificate=secrets.server_certificate("database", dns_names=[name], addresses=[address]),
-            region_addresses=tuple(_address(topology, region) for region in topology.regions),
-            # MAAS gives Temporal no TLS for PostgreSQL, and Temporal then refuses it (sslmode=disable).
-            tls_only=not VERSIONS[topology.maas.version].temporal,
-            max_connections=max_connections(topology),
-            superuser_reserved_connections=SUPERUSERS,
-        ),
-        below,
-    ).database
 
 
 def _regions(
@@ -275,9 +250,11 @@ def _maas_urls(topology: Topology) -> list[str]:
     return [balanced_url(str(topology.client_address)), *regions]
 
 
-def _database_address(topology: Topology) -> str:
+def _database_addresses(topology: Topology) -> list[str]:
     database = topology.database
-    return str(database.external) if isinstance(database, ExternalDatabase) else _address(topology, database.host)
+    if isinstance(database, ExternalDatabase):
+        return [str(database.external)]
+    return [_address(topology, name) for name in topology.database_hosts]
 
 
 def _address(topology: Topology, host: str) -> str:

@@ -50,8 +50,8 @@ class ClusterSecrets(pulumi.ComponentResource):
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("maas:index:ClusterSecrets", name, {}, opts)
         self._name = name
-        self.database_password = self._password("database-password")
-        self.admin_password = self._password("admin-password")
+        self.database_password = self.password("database-password")
+        self.admin_password = self.password("admin-password")
         self._ca_key = self._private_key("ca-key")
         self._ca = tls.SelfSignedCert(
             f"{name}-ca",
@@ -81,10 +81,12 @@ class ClusterSecrets(pulumi.ComponentResource):
         addresses: list[str],
         validity: Validity = Validity(),
         rsa: bool = False,
+        client: bool = False,
     ) -> Certificate:
         """A certificate of this authority for a server; renewed by the first `pulumi up` of its last days.
 
-        Its key is ECDSA, or RSA for a server that takes no other.
+        Its key is ECDSA, or RSA for a server that takes no other. With `client` its holder may also call other servers
+        by it, which take nobody without one.
         """
         key = self._rsa_key(f"{name}-key") if rsa else self._private_key(f"{name}-key")
         request = tls.CertRequest(
@@ -100,7 +102,7 @@ class ClusterSecrets(pulumi.ComponentResource):
             cert_request_pem=request.cert_request_pem,
             ca_private_key_pem=self._ca_key.private_key_pem,
             ca_cert_pem=self._ca.cert_pem,
-            allowed_uses=["digital_signature", "key_encipherment", "server_auth"],
+            allowed_uses=["digital_signature", "key_encipherment", "server_auth", *(["client_auth"] if client else [])],
             validity_period_hours=validity.hours,
             early_renewal_hours=validity.renewed_hours,
             opts=pulumi.ResourceOptions(parent=self),
@@ -109,7 +111,7 @@ class ClusterSecrets(pulumi.ComponentResource):
 
     def vrrp_password(self) -> pulumi.Output[str]:
         """What balancers that share an address know each other by; secret."""
-        return self._password("vrrp-password", VRRP_PASSWORD_LENGTH)
+        return self.password("vrrp-password", VRRP_PASSWORD_LENGTH)
 
     def _private_key(self, name: str) -> tls.PrivateKey:
         options = pulumi.ResourceOptions(parent=self)
@@ -119,7 +121,8 @@ class ClusterSecrets(pulumi.ComponentResource):
         options = pulumi.ResourceOptions(parent=self)
         return tls.PrivateKey(f"{self._name}-{name}", algorithm="RSA", rsa_bits=RSA_BITS, opts=options)
 
-    def _password(self, name: str, length: int = PASSWORD_LENGTH) -> pulumi.Output[str]:
+    def password(self, name: str, length: int = PASSWORD_LENGTH) -> pulumi.Output[str]:
+        """A password that only some clusters need; secret."""
         options = pulumi.ResourceOptions(parent=self)
         password = random.RandomPassword(f"{self._name}-{name}", length=length, special=False, opts=options)
         return password.result

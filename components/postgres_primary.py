@@ -121,7 +121,7 @@ def _files(args: PostgresPrimaryArgs) -> tuple[File, ...]:
         type="hostssl" if args.tls_only else "host",
         database=args.database,
         role=args.role,
-        regions=_networks(args.region_addresses),
+        regions=networks(args.region_addresses),
     )
     restart = render(
         "postgresql-restart.conf",
@@ -142,6 +142,6 @@ def _files(args: PostgresPrimaryArgs) -> tuple[File, ...]:
     )
 
 
-def _networks(addresses: tuple[str, ...]) -> list[str]:
+def networks(addresses: tuple[str, ...]) -> list[str]:
     """Each address as a network of one, sorted, each once."""
     return sorted({f"{address}/{128 if ':' in address else 32}" for address in addresses})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from config.topology import Topology
+from config.topology import DatabaseCluster, Topology
 from config.versions import VERSIONS
 
 PER_PROCESS = 10
@@ -16,10 +16,13 @@ MASTER = 1
 SUPERUSERS = 3
 """PostgreSQL's `superuser_reserved_connections`, which no other role gets: the operator's way in when all are taken."""
 
+PATRONI = 6
+"""Superuser connections of a cluster's own: Patroni's loop and its REST API, pg_rewind, and this program's questions to
+each host. They are kept for superusers too, or a leader whose regions took all would be given up. Replicas need none:
+`max_wal_senders` are counted apart since PostgreSQL 12."""
+
 COMMANDS = 17
 """For what is no region's service: regiond's start-up, `maas-region` commands, the agents' own psql, backups."""
-
-RESERVE = SUPERUSERS + COMMANDS
 
 STEP = 50
 """`max_connections` grows in steps, for raising it restarts PostgreSQL and a worker more should not."""
@@ -36,9 +39,14 @@ def ordinary_need(topology: Topology) -> int:
     return regions_need(topology) + COMMANDS
 
 
+def kept_for_superusers(topology: Topology) -> int:
+    """PostgreSQL's `superuser_reserved_connections` on this program's own servers."""
+    return SUPERUSERS + (PATRONI if isinstance(topology.database, DatabaseCluster) else 0)
+
+
 def connections_needed(topology: Topology) -> int:
     """The smallest `max_connections` of a server that serves MAAS alone."""
-    return regions_need(topology) + RESERVE
+    return ordinary_need(topology) + kept_for_superusers(topology)
 
 
 def max_connections(topology: Topology) -> int:

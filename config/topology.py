@@ -109,14 +109,37 @@ class ExternalDatabase(Model):
     )
 
 
+class DatabaseCluster(Model):
+    """The PostgreSQL that all regions share, on three hosts of this stack or more, of which any may die (Patroni)."""
+
+    cluster: tuple[HostName, ...] = Field(description="An odd number of hosts: more than half of them must be up")
+    version: Literal[14, 15, 16, 17] = Field(description="Major version, as the hosts' distribution has it")
+    synchronous: bool = Field(
+        True,
+        description="true: a write is acknowledged once a second host has it, and no host without it takes over:"
+        " nothing acknowledged is lost. false: writes wait for nobody, and the last may be lost with the leader",
+    )
+    name: SqlName = "maasdb"
+    role: SqlName = "maas"
+    accept_unsupported: bool = Field(
+        False, description="Run a PostgreSQL that MAAS starts on but whose documentation doesn't support"
+    )
+
+
 def _database_kind(value: object) -> str:
-    """Which of the two a stack file means: the one whose key it names."""
-    external = "external" in value if isinstance(value, dict) else isinstance(value, ExternalDatabase)
-    return "external" if external else "host"
+    """Which one a stack file means: the one whose key it names."""
+    if isinstance(value, dict):
+        return next((kind for kind in ("external", "cluster") if kind in value), "host")
+    if isinstance(value, ExternalDatabase):
+        return "external"
+    return "cluster" if isinstance(value, DatabaseCluster) else "host"
 
 
 AnyDatabase = Annotated[
-    Annotated[Database, Tag("host")] | Annotated[ExternalDatabase, Tag("external")], Discriminator(_database_kind)
+    Annotated[Database, Tag("host")]
+    | Annotated[ExternalDatabase, Tag("external")]
+    | Annotated[DatabaseCluster, Tag("cluster")],
+    Discriminator(_database_kind),
 ]
 
 
@@ -225,13 +248,19 @@ class Topology(Model):
         return self.hosts[balancer.host].address
 
     @property
+    def database_hosts(self) -> tuple[HostName, ...]:
+        """Hosts of this stack that PostgreSQL runs on; none where the operator brings it."""
+        if isinstance(self.database, DatabaseCluster):
+            return self.database.cluster
+        return (self.database.host,) if isinstance(self.database, Database) else ()
+
+    @property
     def roles(self) -> dict[str, tuple[str, ...]]:
         """What each host is for, in the order in which it comes up: host name → role names."""
         named: dict[str, list[str]] = {name: [] for name in self.hosts}
-        databases = [self.database.host] if isinstance(self.database, Database) else []
         pairs = [pair for pair in self.dhcp if isinstance(pair, IscDhcpPair)]
         members = dict.fromkeys(name for pair in pairs for name in (pair.primary, pair.secondary))
-        users = [("database", databases), ("load balancer", list(self.load_balancer.named.values()))]
+        users = [("database", list(self.database_hosts)), ("load balancer", list(self.load_balancer.named.values()))]
         users += [("region", list(self.regions)), ("rack", list(self.racks)), ("DHCP", list(members))]
         for role, names in users:
             for name in names:

@@ -21,6 +21,8 @@ from lab.sources import Release
 PACKAGES = (
     "bind9",
     "chrony",
+    "etcd-client",
+    "etcd-server",
     "haproxy",
     "ipmitool",
     "isc-dhcp-client",
@@ -28,6 +30,7 @@ PACKAGES = (
     "keepalived",
     "nginx-core",
     "openipmi",
+    "patroni",
     "postgresql",
     "postgresql-client",
     "python3-psycopg2",

@@ -11,16 +11,20 @@ from agent.bundle import (
     RackSettings,
     RegionSettings,
 )
+from agent.cluster_settings import EtcdSettings, PatroniSettings, PostgresClusterSettings
 from agent.errors import StepError
 from agent.keepalived import KeepalivedSettings
 from agent.machine import Work
 from agent.roles.base import Role
 from agent.roles.dhcp import Dhcp
+from agent.roles.etcd import Etcd
 from agent.roles.haproxy import Haproxy
 from agent.roles.host import Host
 from agent.roles.isc_dhcp import IscDhcp
 from agent.roles.keepalived import Keepalived
+from agent.roles.patroni import Patroni
 from agent.roles.postgres import Postgres
+from agent.roles.postgres_cluster import PostgresCluster
 from agent.roles.rack import Rack
 from agent.roles.region import Region
 
@@ -33,6 +37,9 @@ ROLES: dict[str, type[Role]] = {
     "keepalived": Keepalived,
     "dhcp": Dhcp,
     "isc_dhcp": IscDhcp,
+    "etcd": Etcd,
+    "patroni": Patroni,
+    "postgres_cluster": PostgresCluster,
 }
 
 
@@ -53,6 +60,12 @@ def make_role(work: Work) -> Role:
         return Dhcp(work, settings)
     if isinstance(settings, IscDhcpSettings):
         return IscDhcp(work, settings)
+    if isinstance(settings, EtcdSettings):
+        return Etcd(work, settings)
+    if isinstance(settings, PatroniSettings):
+        return Patroni(work, settings)
+    if isinstance(settings, PostgresClusterSettings):
+        return PostgresCluster(work, settings)
     if isinstance(settings, RegionSettings):
         return Region(work, settings)
     raise StepError(f"no role for {type(settings).__name__}")

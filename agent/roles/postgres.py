@@ -87,7 +87,7 @@ class Postgres(Role):
         done = _ask(self.work, self.settings)
         if done.code != 0:
             return done.complaint
-        self._state = _parse(done.stdout)
+        self._state = parse_state(done.stdout)
         told = effects(self.work.changes).get(self.unit, Effect.NOTHING) is not Effect.NOTHING
         # A reload is only a signal; the server says when it has followed it.
         return "it hasn't read its files yet" if told and self._state.loaded < self._swapped - 0.001 else ""
@@ -129,7 +129,7 @@ class Postgres(Role):
         done = _ask(machine, settings)
         if done.code != 0:
             return [f"PostgreSQL doesn't answer: {done.complaint}"]
-        state = _parse(done.stdout)
+        state = parse_state(done.stdout)
         found = [f"setting {name} waits for a restart" for name in state.pending]
         if short := too_few_connections(settings, state):
             found.append(short)
@@ -183,12 +183,13 @@ def read_state(machine: Machine, settings: PostgresSettings) -> ServerState:
     done = _ask(machine, settings)
     if done.code != 0:
         raise StepError(f"PostgreSQL doesn't answer: {done.complaint}")
-    return _parse(done.stdout)
+    return parse_state(done.stdout)
 
 
-def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
+def state_query(settings: PostgresSettings) -> str:
+    """SQL whose one answer `parse_state` reads."""
     role, database = literal(settings.role), literal(settings.database)
-    query = f"""
+    return f"""
         SELECT json_build_array(
             current_setting('server_version'),
             current_setting('max_connections')::int,
@@ -202,10 +203,14 @@ def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
             (SELECT rolsuper FROM pg_roles WHERE rolname = {role}),
             (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = {database}));
         """  # noqa: S608 - quoted by `literal`; psql's variables would not reach into a script on standard input twice
-    return machine.commands.run(*psql(settings), stdin=query, check=False)
 
 
-def _parse(text: str) -> ServerState:
+def _ask(machine: Machine, settings: PostgresSettings) -> Completed:
+    return machine.commands.run(*psql(settings), stdin=state_query(settings), check=False)
+
+
+def parse_state(text: str) -> ServerState:
+    """What a server answered to `state_query`."""
     version, limit, kept, loaded, pending, hba_error, verifier, can_login, superuser, owner = json.loads(text)
     return ServerState(
         version=version.split()[0],

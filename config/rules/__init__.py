@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from config.finding import Finding
-from config.rules import balancers, bmc, dhcp, hosts, network, software
+from config.rules import balancers, bmc, database, dhcp, hosts, network, software
 from config.topology import Topology
 
 Rule = Callable[[Topology], Iterator[Finding]]
@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     network.regions_and_database_speak_one_family,
     network.everyone_reaches_the_regions,
     network.ssh_has_a_free_port,
+    database.cluster_has_a_quorum,
     software.postgres_is_supported,
     software.packaging_has_its_own_source,
     software.channel_is_of_the_version,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from config.finding import Finding
-from config.topology import Database, Topology
+from config.topology import Database, DatabaseCluster, Topology
 
 CLASHES = {
     ("rack", "region"): "they would share /var/lib/maas and be one controller (maas-facts §1.3)",
@@ -20,6 +20,8 @@ def hosts_are_known(topology: Topology) -> Iterator[Finding]:
     named = list(topology.load_balancer.named.items())
     if isinstance(topology.database, Database):
         named.append(("database.host", topology.database.host))
+    if isinstance(topology.database, DatabaseCluster):
+        named += [(f"database.cluster[{index}]", name) for index, name in enumerate(topology.database.cluster)]
     named += [(f"regions.{name}", name) for name in topology.regions]
     named += [(f"racks[{index}]", name) for index, name in enumerate(topology.racks)]
     for path, name in named:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
-from config.topology import Database, Topology
+from config.topology import ExternalDatabase, Topology
 from config.versions import VERSIONS
 
 POSTGRES, RACK_HTTP = 5432, 5248
@@ -26,13 +26,14 @@ def addresses_can_be_reached(topology: Topology) -> Iterator[Finding]:
 def regions_and_database_speak_one_family(topology: Topology) -> Iterator[Finding]:
     """pg_hba lets each region in by `address` alone, and it comes from there only to a server of the same family."""
     database = topology.database
-    if not isinstance(database, Database) or database.host not in topology.hosts:
+    if isinstance(database, ExternalDatabase):
         return  # the operator's own lets in whom they want
-    server = topology.hosts[database.host].address
+    servers = {topology.hosts[name].address.version for name in topology.database_hosts if name in topology.hosts}
+    said = " and ".join(f"IPv{version}" for version in sorted(servers))
     for name in topology.regions:
         host = topology.hosts.get(name)
-        if host and host.address.version != server.version:
-            problem = f"is IPv{host.address.version} and the database IPv{server.version}: pg_hba couldn't let it in"
+        if host and servers - {host.address.version}:
+            problem = f"is IPv{host.address.version} and the database {said}: pg_hba couldn't let it in"
             yield Finding(f"hosts.{name}.address", problem, "use one family for the database and all regions")
 
 

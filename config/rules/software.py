@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
-from config.topology import Database, Topology
+from config.topology import ExternalDatabase, Topology
 from config.versions import MAAS_STARTS_ON, VERSIONS
 
 ADVISED_WORKERS = 8
@@ -16,7 +16,7 @@ ADVISED_WORKERS = 8
 def postgres_is_supported(topology: Topology) -> Iterator[Finding]:
     """MAAS and PostgreSQL go together, or the operator knows that they only happen to (maas-facts §0)."""
     database, wanted = topology.database, VERSIONS[topology.maas.version].min_postgres
-    if not isinstance(database, Database) or database.accept_unsupported or database.version >= wanted:
+    if isinstance(database, ExternalDatabase) or database.accept_unsupported or database.version >= wanted:
         return
     problem = f"MAAS {topology.maas.version} is documented for PostgreSQL {wanted} and newer, not {database.version}"
     remedy = f"use {wanted} or newer; MAAS itself starts on {MAAS_STARTS_ON} and newer: to run it without its"

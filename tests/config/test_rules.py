@@ -54,6 +54,17 @@ def test_dev_passes(dev: Cluster) -> None:
     ("path", "value", "where", "says"),
     [
         ("database.host", "nowhere", "database.host", "there is no host 'nowhere'"),
+        ("database", {"cluster": ["db1"], "version": 15}, "database.cluster", "with 1 host none may die"),
+        ("database", {"cluster": ["db1", "lb1"], "version": 15}, "database.cluster", "name three hosts"),
+        (
+            "database",
+            {"cluster": ["db1", "lb1", "rack1", "rack2"], "version": 15},
+            "database.cluster",
+            "name 3 or 5 hosts",
+        ),
+        ("database", {"cluster": ["db1", "lb1", "db1"], "version": 15}, "database.cluster[2]", "named twice"),
+        ("database", {"cluster": ["db1", "lb1", "db9"], "version": 15}, "database.cluster[2]", "no host 'db9'"),
+        ("database", {"cluster": ["db1", "lb1", "rack1"]}, "database.version", "is missing"),
         ("load_balancer.host", "nowhere", "load_balancer.host", "name one of db1"),
         ("racks", ["rack1", "rack2", "rack1"], "racks[2]", "named twice"),
         ("racks", ["rack1", "rack2", "region1"], "hosts.region1", "can't be both region and rack"),

@@ -8,7 +8,7 @@ import pytest
 
 from config import sizing
 from config.stack_file import parse
-from config.topology import Topology
+from config.topology import DatabaseCluster, Topology
 from tests.stacks import cluster_of
 
 
@@ -46,8 +46,16 @@ def test_budget(tmp_path: Path, version: str, workers: tuple[int, ...], needed: 
     assert sizing.max_connections(found) == limit
 
 
-def test_reserve_is_above_what_superusers_keep(tmp_path: Path) -> None:
+def test_what_superusers_keep_is_beside_what_maas_needs(tmp_path: Path) -> None:
     found = topology(tmp_path, "3.4", 2, 2)
-    assert sizing.SUPERUSERS < sizing.RESERVE
     assert sizing.ordinary_need(found) == 60 + 17
     assert sizing.connections_needed(found) - sizing.SUPERUSERS == sizing.ordinary_need(found)
+
+
+def test_a_cluster_keeps_its_own_connections_too(tmp_path: Path) -> None:
+    alone = topology(tmp_path, "3.4", 2, 4)
+    several = DatabaseCluster.model_validate({"cluster": ("db1", "lb1", "rack1"), "version": 15})
+    cluster = alone.model_copy(update={"database": several})
+    assert sizing.kept_for_superusers(cluster) == sizing.SUPERUSERS + sizing.PATRONI
+    assert sizing.ordinary_need(cluster) == sizing.ordinary_need(alone)
+    assert (sizing.max_connections(alone), sizing.max_connections(cluster)) == (100, 150)

@@ -1,0 +1,44 @@
+"""etcd's members and keys, by its own JSON interface."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+
+from agent.cluster_settings import ETCD_CLIENT_PORT
+from agent.mutual_tls import NoAnswerError, Peer
+from agent.paths import Paths
+
+
+class Etcd:
+    """A cluster of etcd, reached through whichever member answers."""
+
+    def __init__(self, paths: Paths, folder: str, addresses: Iterable[str]) -> None:
+        self._peers = [Peer(paths, folder, address, ETCD_CLIENT_PORT) for address in addresses]
+
+    def ailment(self) -> str:
+        """Why no member says that it works together with a majority, or ""."""
+        reasons = []
+        for peer in self._peers:
+            try:
+                answer = peer.call("GET", "/health")
+                if answer.fields.get("health") == "true":
+                    return ""
+                reasons.append(f"{peer.address}: no majority")
+            except NoAnswerError as error:
+                reasons.append(error.cause)
+        return "; ".join(reasons)
+
+    def has(self, key: str) -> bool:
+        """True if `key` has a value. Raises `NoAnswerError` if no member answers."""
+        wanted = {"key": base64.b64encode(key.encode()).decode(), "count_only": True}
+        reasons = []
+        for peer in self._peers:
+            try:
+                answer = peer.call("POST", "/v3/kv/range", wanted)
+                if answer.status == 200:
+                    return str(answer.fields.get("count", "0")) != "0"
+                reasons.append(f"{peer.address}: status {answer.status}")
+            except NoAnswerError as error:
+                reasons.append(error.cause)
+        raise NoAnswerError("; ".join(reasons))

@@ -1,0 +1,153 @@
+"""One PostgreSQL of a cluster, run by Patroni. No data is removed here, whoever's it is."""
+
+from __future__ import annotations
+
+import time
+
+from agent.changes import effects
+from agent.cluster_settings import (
+    ETCD_UNIT,
+    NAMESPACE,
+    PATRONI_CONF,
+    PATRONI_FOLDER,
+    PATRONI_UNIT,
+    POSTGRES_PORT,
+    SCOPE,
+    PatroniSettings,
+    data_folder,
+)
+from agent.errors import StepError
+from agent.etcd import Etcd
+from agent.machine import Machine, Work
+from agent.mutual_tls import NoAnswerError
+from agent.patroni import UP
+from agent.patroni import Patroni as Cluster
+from agent.records import Record, Records
+from agent.roles.base import Role
+
+QUORUM_DEADLINE = 180.0
+"""Seconds until etcd's members have found each other."""
+COPY_DEADLINE = 1500.0
+"""Seconds until a new host has the leader's data, or an old leader has been brought back to it."""
+NOT_WRONG = ("is already in use", "is not reachable", "bootstrap.pg_hba  is not defined")
+"""What Patroni's check also says: of hosts that do run, or don't yet, and of lines that it has from elsewhere."""
+LOADED = """
+    SELECT extract(epoch FROM pg_conf_load_time());
+"""
+
+
+class Patroni(Role):
+    """Done when PostgreSQL runs here, as the leader or behind it, and follows its configuration."""
+
+    def __init__(self, work: Work, settings: PatroniSettings) -> None:
+        super().__init__(work)
+        self.settings = settings
+        self._swapped = time.time()
+
+    @property
+    def _cluster(self) -> Cluster:
+        return Cluster(self.work.paths, {self.work.bundle.host: self.settings.address})
+
+    def prepare(self) -> None:
+        """Refuse a host whose PostgreSQL is another's."""
+        self._refuse_one_database()
+        if self.work.record is None:
+            self._refuse_others()
+
+    def _refuse_one_database(self) -> None:
+        """The rows of a single PostgreSQL would be missing in the cluster."""
+        for record in Records(self.work.paths).all():
+            if record.role == "postgres":
+                raise StepError(
+                    f"this host has the stack's one PostgreSQL ({record.component}), whose rows a new cluster would not"
+                    " have; nothing was touched\n"
+                    'Put database.host back, or give the cluster hosts of its own and its rows from a dump: see "A'
+                    ' cluster for the database" in docs/procedures.md'
+                )
+
+    def _refuse_others(self) -> None:
+        if self.work.units.state(PATRONI_UNIT).active:
+            raise StepError(f"{PATRONI_UNIT} runs on this host for something else: name another host")
+        listed = self.work.commands.run("pg_lsclusters", "--no-header", check=False).stdout.splitlines()
+        rivals = [words for words in map(str.split, listed) if words[2:3] == [str(POSTGRES_PORT)]]
+        for version, name, _, state, *_ in rivals:
+            raise StepError(
+                f"PostgreSQL {version}/{name} is on this host ({state}) and has port {POSTGRES_PORT}; nothing was"
+                " touched\n"
+                f"Give it another (`pg_conftool {version} {name} set port 5433`), or, if nobody needs its data, run"
+                f" `pg_dropcluster --stop {version} {name}`; or name another host in database.cluster"
+            )
+
+    def before_units(self) -> None:
+        """etcd has a majority, its state fits to the data here, and Patroni accepts its file."""
+        if not self.work.changes:
+            return
+        self._swapped = time.time()
+        etcd = Etcd(self.work.paths, PATRONI_FOLDER, self.settings.etcd)
+        self.work.wait("etcd with a majority", QUORUM_DEADLINE, etcd.ailment, unit=ETCD_UNIT)
+        self._refuse_forgotten_data(etcd)
+        self.work.report.step("check Patroni's configuration")
+        place = str(self.work.paths.at(PATRONI_CONF))
+        argv = ("runuser", "-u", "postgres", "--", "patroni", "--validate-config", place)
+        done = self.work.commands.run(*argv, check=False)
+        said = (done.stderr + done.stdout).splitlines()
+        wrong = [line for line in said if line.strip() and not any(words in line for words in NOT_WRONG)]
+        if done.code != 0 and wrong:
+            raise StepError("\n".join(["Patroni refuses its configuration:", *wrong[:6]]))
+
+    def _refuse_forgotten_data(self, etcd: Etcd) -> None:
+        """Data that etcd knows nothing of may be a replica that lags: whoever starts first would lead with it."""
+        folder = data_folder(self.settings.version)
+        if not self.work.paths.at(f"{folder}/PG_VERSION").exists() or etcd.has(f"{NAMESPACE}{SCOPE}/initialize"):
+            return
+        raise StepError(
+            f"{folder} holds data of a cluster that etcd knows nothing of; it may lack what another host has, and"
+            " nothing was touched\n"
+            "Bring /var/lib/etcd back on more than half of the hosts. Without it: move that folder away on every host,"
+            " run `pulumi up`, and restore a dump"
+        )
+
+    def health(self) -> None:
+        """PostgreSQL runs here, there is a leader, and what changed is in force."""
+        self.work.wait("PostgreSQL", COPY_DEADLINE, self._missing, unit=PATRONI_UNIT)
+
+    def _missing(self) -> str:
+        host = self.work.bundle.host
+        if not self.work.units.state(PATRONI_UNIT).active:
+            raise StepError(f"{PATRONI_UNIT} has ended", unit=PATRONI_UNIT)
+        if down := self._cluster.is_up(host):
+            return down
+        try:
+            members = self._cluster.members()
+        except NoAnswerError as error:
+            return error.cause
+        if not any(member.leads for member in members):
+            return "no host leads yet"
+        if not any(member.name == host and member.state in UP for member in members):
+            return f"{host} isn't known to the leader yet"
+        return self._unread() if PATRONI_UNIT in effects(self.work.changes) else ""
+
+    def _unread(self) -> str:
+        """What of the new files PostgreSQL doesn't follow yet."""
+        done = self.work.commands.run(*_psql(), stdin=LOADED, check=False)
+        if done.code != 0:
+            return done.complaint
+        if float(done.stdout) < self._swapped - 0.001:
+            return "it hasn't read its files yet"
+        place = self.work.paths.at(f"{data_folder(self.settings.version)}/pg_hba.conf")
+        lines = [line for line in place.read_text().splitlines() if line and not line.startswith("#")]
+        return "" if lines == list(self.settings.hba) else "its pg_hba.conf isn't the new one yet"
+
+    @classmethod
+    def differences(cls, machine: Machine, record: Record) -> list[str]:
+        """A PostgreSQL that doesn't run."""
+        settings = record.settings
+        if not isinstance(settings, PatroniSettings):
+            return []
+        down = Cluster(machine.paths, {record.host: settings.address}).is_up(record.host)
+        return [f"Patroni: {down}"] if down else []
+
+
+def _psql() -> tuple[str, ...]:
+    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(POSTGRES_PORT))
+    return ("runuser", "-u", "postgres", "--", "psql", *flags, "-d", "postgres")
