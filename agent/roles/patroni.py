@@ -61,8 +61,7 @@ class Patroni(Role):
                 raise StepError(
                     f"this host has the stack's one PostgreSQL ({record.component}), whose rows a new cluster would not"
                     " have; nothing was touched\n"
-                    'Put database.host back, or give the cluster hosts of its own and its rows from a dump: see "A'
-                    ' cluster for the database" in docs/procedures.md'
+                    "Put database.host back: rows don't move into a cluster by themselves, which is for a new stack"
                 )
 
     def _refuse_others(self) -> None:

@@ -78,6 +78,21 @@ def test_a_shared_address(tmp_path: Path) -> None:
     same_as_golden("alone-keepalived.conf", str(alone["lb1-keepalived"].inputs[conf]))
 
 
+def test_a_database_cluster(tmp_path: Path) -> None:
+    cluster = cluster_of("dev", tmp_path / "known_hosts")
+    program = recorder.run(cluster | {"database": {"cluster": ["db1", "rack1", "lb1"], "version": 15}}, preview=True)
+    files = program["postgres-cluster"].inputs["db1"]
+    assert isinstance(files, dict)
+    for path in ("/etc/default/etcd", "/etc/patroni/config.yml"):
+        same_as_golden(f"cluster-{Path(path).name}", str(files[path]))
+    for unit in ("etcd", "patroni"):
+        same_as_golden(f"cluster-{unit}.service.conf", str(files[f"/etc/systemd/system/{unit}.service.d/maas-ha.conf"]))
+    proxy = program["region1-database-proxy"].inputs["/etc/haproxy/haproxy.cfg"]
+    same_as_golden("cluster-haproxy.cfg", str(proxy))
+    for region in ("region1", "region2"):
+        assert "database_host: 127.0.0.1\n" in str(program[f"{region}-region"].inputs["/etc/maas/regiond.conf"])
+
+
 def test_an_unknown_name_in_a_template_fails() -> None:
     with pytest.raises(jinja2.UndefinedError, match="'workers' is undefined"):
         render(

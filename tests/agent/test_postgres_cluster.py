@@ -1,0 +1,166 @@
+"""Hosts of a database cluster: what is refused before anything is touched, and the order in which a change rolls."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from agent.bundle import Bundle, File, PostgresSettings
+from agent.cluster_settings import ETCD_UNIT, PATRONI_UNIT, EtcdSettings, PatroniSettings, PostgresClusterSettings
+from agent.commands import Completed
+from agent.database_client import Login
+from agent.etcd import Etcd
+from agent.machine import Machine
+from agent.paths import Paths
+from agent.patroni import Member, is_within, undo_of
+from agent.records import Record, Records
+from agent.roles import etcd as etcd_role
+from agent.roles import postgres_cluster
+from agent.trouble import ToldError
+from tests.agent.conftest import FakeHost, Local
+
+MEMBERS = {"h1": "198.51.100.11", "h2": "198.51.100.12", "h3": "198.51.100.13"}
+ETCD = Bundle("h1", "c-etcd", EtcdSettings(MEMBERS), units=(ETCD_UNIT,))
+PATRONI = Bundle(
+    "h1",
+    "c-patroni",
+    PatroniSettings(15, MEMBERS["h1"], tuple(MEMBERS.values()), ("local all postgres peer",)),
+    files=(File("/etc/patroni/config.yml", "scope: maas\n"),),
+    units=(PATRONI_UNIT,),
+)
+WHOLE = PostgresClusterSettings(
+    MEMBERS, 15, "maasdb", "maas", json.dumps({"postgresql": {"parameters": {"max_connections": 150}}}), True, 100
+)
+SECRETS = {"database_password": "one of maas", "superuser_password": "one of postgres"}
+
+
+@pytest.fixture(autouse=True)
+def host(machine: FakeHost) -> FakeHost:
+    machine.unit(ETCD_UNIT, "enabled inactive")
+    machine.unit(PATRONI_UNIT, "enabled inactive")
+    machine.program("pg_lsclusters", "true")
+    return machine
+
+
+def refusal(local: Local, bundle: Bundle) -> str:
+    """Why `bundle` is refused, with nothing touched."""
+    before = local.machine.snapshot()
+    with pytest.raises(ToldError) as caught:
+        local.apply(bundle)
+    assert local.machine.snapshot() == before
+    return str(caught.value)
+
+
+def test_a_host_with_the_one_database_is_refused_by_name(local: Local) -> None:
+    record = Record("t", "h1", "h1-postgres", PostgresSettings(15, "maasdb", "maas"), (), (), (), {}, ())
+    with local._ready(PATRONI):
+        Records(local.paths).save(record)
+    told = refusal(local, PATRONI)
+    assert "the stack's one PostgreSQL (h1-postgres)" in told
+    assert "Put database.host back" in told
+
+
+def test_another_postgresql_on_the_port_is_refused(local: Local, host: FakeHost) -> None:
+    host.program("pg_lsclusters", "echo 15 main 5432 down postgres /var/lib/postgresql/15/main /var/log/x.log")
+    assert "PostgreSQL 15/main is on this host (down)" in refusal(local, PATRONI)
+
+
+def test_another_patroni_and_another_etcd_are_refused(local: Local, host: FakeHost) -> None:
+    host.unit(ETCD_UNIT, "enabled active")
+    host.unit(PATRONI_UNIT, "enabled active")
+    assert "runs on this host for something else" in refusal(local, ETCD)
+    assert "runs on this host for something else" in refusal(local, PATRONI)
+
+
+def test_data_that_etcd_does_not_know_stays_and_starts_nothing(
+    local: Local, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.write("/var/lib/postgresql/15/maas-ha/PG_VERSION", "15\n")
+    monkeypatch.setattr(Etcd, "ailment", lambda _: "")
+    monkeypatch.setattr(Etcd, "has", lambda _, key: key != "/maas-ha/maas/initialize")
+    assert "data of a cluster that etcd knows nothing of" in refusal(local, PATRONI)
+
+
+def test_members_of_a_running_etcd_stay(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etcd_role.Members, "ailment", lambda _: "")
+    local.apply(ETCD)
+    other = replace(ETCD, settings=EtcdSettings({**MEMBERS, "h3": "198.51.100.99"}))
+    told = refusal(local, other)
+    assert "h3 (198.51.100.13)" in told
+    assert "put them back into database.cluster" in told
+
+
+def test_a_patch_and_what_undoes_it() -> None:
+    found: dict[str, object] = {"ttl": 30, "postgresql": {"use_slots": True, "parameters": {"max_connections": 100}}}
+    wanted: dict[str, object] = {"ttl": 30, "postgresql": {"parameters": {"max_connections": 150, "other": 1}}}
+    assert is_within({"ttl": 30, "postgresql": {"use_slots": True}}, found)
+    assert not is_within(wanted, found)
+    assert undo_of(wanted, found) == {"ttl": 30, "postgresql": {"parameters": {"max_connections": 100, "other": None}}}
+
+
+class Hosts:
+    """Three hosts that follow a changed limit once they are restarted, and what they were told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.leads, self.limit = "h2", 100
+        self.limits = dict.fromkeys(MEMBERS, 100)
+
+    def configuration(self) -> dict[str, object]:
+        return {"postgresql": {"parameters": {"max_connections": self.limit}}}
+
+    def patch(self, name: str, changes: dict[str, object]) -> None:
+        self.told.append(f"patch {name}")
+        self.limit = 150
+
+    def restart(self, name: str) -> None:
+        self.told.append(f"restart {name}")
+        self.limits[name] = self.limit
+
+    def switch_over(self, leader: str, candidate: str) -> None:
+        self.told.append(f"{leader} gives way to {candidate}")
+        self.leads = candidate
+
+    def waits_for_restart(self, name: str) -> bool:
+        return self.limits[name] != self.limit
+
+    def leader(self) -> str:
+        return self.leads
+
+    def is_up(self, name: str) -> str:
+        return ""
+
+    def members(self) -> list[Member]:
+        synchronous = next(name for name in reversed(MEMBERS) if name != self.leads)
+        roles = {self.leads: "leader", synchronous: "sync_standby"}
+        return [Member(name, roles.get(name, "replica"), "running", False) for name in MEMBERS]
+
+
+def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts, statements = Hosts(), list[str]()
+
+    def patroni(paths: Paths, members: dict[str, str]) -> Hosts:
+        return hosts
+
+    def run_sql(machine: Machine, login: Login, database: str, script: str) -> Completed:
+        name = next(name for name, address in MEMBERS.items() if address == login.host)
+        if "pg_settings WHERE name IN" in script:
+            return Completed((), 0, json.dumps({"max_connections": str(hosts.limits[name])}), "")
+        if "json_build_array" in script:
+            answer = ["15.9", hosts.limits[name], 9, 1.0, None, None, None, None, None, None]
+            return Completed((), 0, json.dumps(answer), "")
+        statements.append(f"{name}: {script}")
+        return Completed((), 0, "", "")
+
+    monkeypatch.setattr(postgres_cluster, "Patroni", patroni)
+    monkeypatch.setattr(postgres_cluster, "run_sql", run_sql)
+    bundle = Bundle("h1", "c", WHOLE, secrets=SECRETS)
+    assert local.apply(bundle) == {"version": "15.9"}
+    assert hosts.told == ["patch h2", "restart h1", "restart h3", "h2 gives way to h3", "restart h2"]
+    assert [text.partition(" ")[0] for text in statements] == ["h3:"]
+    assert SECRETS["database_password"] not in statements[0]
+    hosts.told.clear()
+    local.apply(bundle)
+    assert hosts.told == []
