@@ -16,7 +16,6 @@ from agent.machine import Machine
 from agent.paths import Paths
 from agent.patroni import Member, is_within, undo_of
 from agent.records import Record, Records
-from agent.roles import etcd as etcd_role
 from agent.roles import postgres_cluster
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
@@ -84,7 +83,7 @@ def test_data_that_etcd_does_not_know_stays_and_starts_nothing(
 
 
 def test_members_of_a_running_etcd_stay(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etcd_role.Members, "ailment", lambda _: "")
+    monkeypatch.setattr(Etcd, "ailment", lambda _: "")
     local.apply(ETCD)
     other = replace(ETCD, settings=EtcdSettings({**MEMBERS, "h3": "198.51.100.99"}))
     told = refusal(local, other)
