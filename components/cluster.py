@@ -117,8 +117,6 @@ def _apt_source(repository: AptRepository) -> File:
     return File("/etc/apt/sources.list.d/maas-ha.sources", content)
 
 
-
-
 def _regions(
     topology: Topology,
     hosts: dict[str, Host],
