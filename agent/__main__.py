@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from agent.apply import apply, sweep_originals
-from agent.bundle import Bundle, BundleError
+from agent.bundle import Bundle
 from agent.commands import Commands
 from agent.disk import STAGED_SUFFIX, remove_tree
 from agent.lock import locked
@@ -29,6 +29,7 @@ from agent.signals import raise_on_signals
 from agent.status import status
 from agent.transaction import recover
 from agent.trouble import ToldError, explain
+from agent.typed import BundleError
 from agent.units import Units
 from agent.verify import verify
 

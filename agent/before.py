@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from agent import disk
-from agent.bundle import BundleError, read_typed
 from agent.errors import StepError
 from agent.paths import Paths
+from agent.typed import BundleError, read_typed
 
 FOLDERS = ("/etc", "/var/lib", "/var/log", "/var/cache", "/var/spool", "/srv", "/opt")
 """Where packages make folders of their own."""

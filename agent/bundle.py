@@ -13,20 +13,16 @@ import dataclasses
 import enum
 import json
 import re
-import types
 import typing
 from dataclasses import dataclass, field
 
 from agent.cluster_settings import EtcdSettings, PatroniSettings, PostgresClusterSettings
 from agent.keepalived import KeepalivedSettings
+from agent.typed import BundleError, read_typed
 
 MARKER = re.compile(r"<<secret:([a-z_]+)>>")
 INTERFACE = "<<host:interface>>"
 """Stands in a file's text for the name of an interface, which only the host knows."""
-
-
-class BundleError(ValueError):
-    """The bundle can't be read: an unknown or missing field, a wrong type, or a marker without its secret."""
 
 
 class Effect(str, enum.Enum):
@@ -270,36 +266,3 @@ def fill_markers(content: str, secrets: dict[str, str]) -> str:
     if missing:
         raise BundleError(f"no value for the secret {', '.join(missing)}")
     return MARKER.sub(lambda match: secrets[match[1]], content)
-
-
-def read_typed(kind: object, value: object, path: str) -> object:
-    """`value`, as JSON gave it, as the type `kind`, strictly: nothing is converted, nothing is ignored."""
-    plain = kind is not dict and not (kind is int and isinstance(value, bool))
-    if plain and isinstance(kind, type) and isinstance(value, kind):
-        return value
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin is tuple and isinstance(value, list):
-        return tuple(read_typed(parts[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {str(key): read_typed(parts[1], item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(kind, types.UnionType) and isinstance(value, typing.get_args(kind)):
-        return value
-    if isinstance(kind, type) and issubclass(kind, enum.Enum) and value in [member.value for member in kind]:
-        return kind(value)
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        return _read_fields(kind, value, path)
-    raise BundleError(f"{path}: not a {getattr(kind, '__name__', kind)}")
-
-
-def _read_fields(kind: type, value: dict[str, object], path: str) -> object:
-    hints = typing.get_type_hints(kind)
-    required = {
-        f.name
-        for f in dataclasses.fields(kind)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
-    if unknown := sorted(value.keys() - hints.keys()):
-        raise BundleError(f"{path}: unknown field {', '.join(unknown)}")
-    if missing := sorted(required - value.keys()):
-        raise BundleError(f"{path}: missing field {', '.join(missing)}")
-    return kind(**{name: read_typed(hints[name], item, f"{path}.{name}") for name, item in value.items()})

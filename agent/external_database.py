@@ -8,12 +8,13 @@ import socket
 from dataclasses import dataclass
 from typing import cast
 
-from agent.bundle import RegionSettings, read_typed
+from agent.bundle import RegionSettings
 from agent.database_client import CONNECT_SECONDS, FLAGS, ask
 from agent.errors import StepError
 from agent.machine import Work
 from agent.packaging import RELEASES
 from agent.sql import identifier, literal
+from agent.typed import read_typed
 
 ANYWHERE = "postgres"
 """Database that is asked where MAAS's own isn't there."""

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 
 from agent import disk
-from agent.bundle import BundleError, read_typed
 from agent.errors import StepError
 from agent.paths import Paths
 from agent.records import UnitBefore
+from agent.typed import BundleError, read_typed
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import json
 from dataclasses import dataclass, field
 
 from agent import disk
-from agent.bundle import SETTINGS, BundleError, Effect, Settings, read_typed
+from agent.bundle import SETTINGS, Effect, Settings
 from agent.errors import StepError
 from agent.paths import Paths
+from agent.typed import BundleError, read_typed
 
 
 @dataclass(frozen=True)

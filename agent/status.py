@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.bundle import DhcpSettings, IscDhcpSettings
 from agent.machine import Machine
 from agent.records import Record
-from agent.roles import ROLES
+from agent.roles import role_class
 from agent.roles.dhcp import dhcpd_of as dhcpd_of_maas
 from agent.roles.isc_dhcp import dhcpd_of as dhcpd_of_isc
 from agent.rpc_connections import connected_event_loops
@@ -18,7 +18,7 @@ def status(machine: Machine, records: list[Record]) -> dict[str, object]:
     states = machine.units.states(names)
     return {
         "components": {record.component: record.role for record in records},
-        "told": {record.component: ROLES[record.role].told(machine, record) for record in records},
+        "told": {record.component: role_class(record.role).told(machine, record) for record in records},
         "units": {name: "active" if states[name].active else "inactive" for name in names},
         "dhcp": dict(found for record in records for found in _failover(machine, record)),
         "event_loops": connected_event_loops(machine.paths),

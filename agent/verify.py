@@ -11,7 +11,7 @@ from pathlib import Path
 from agent import disk
 from agent.machine import Machine
 from agent.records import FileRecord, Record
-from agent.roles import ROLES
+from agent.roles import role_class
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def verify(machine: Machine, records: list[Record]) -> list[Difference]:
                 found.append(Difference(record.component, f"{unit} isn't active"))
             if not states[unit].enabled:
                 found.append(Difference(record.component, f"{unit} isn't enabled"))
-        found += [Difference(record.component, text) for text in ROLES[record.role].differences(machine, record)]
+        found += [Difference(record.component, text) for text in role_class(record.role).differences(machine, record)]
     return sorted(found, key=lambda difference: difference.component)
 
 

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from agent.bundle import (
     SETTINGS,
     Bundle,
-    BundleError,
     DhcpSettings,
     Effect,
     File,
@@ -25,6 +24,7 @@ from agent.bundle import (
     fill_markers,
     secret_marker,
 )
+from agent.typed import BundleError
 
 texts = st.text(max_size=5)
 words = st.tuples(texts, texts)

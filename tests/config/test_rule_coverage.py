@@ -29,6 +29,7 @@ SPOILT: Mapping[str, Mapping[str, object]] = {
     "balancers_are_in_the_network": {"load_balancer": SHARED | {"virtual_address": "203.0.113.40/24"}},
     "virtual_address_is_free": {"load_balancer": SHARED | {"virtual_address": "198.51.100.31/24"}},
     "addresses_can_be_reached": {"hosts.rack2.also": ["fe80::1"]},
+    "cluster_has_a_quorum": {"database": {"cluster": ["db1", "rack1"], "version": 15}},
     "regions_and_database_speak_one_family": {"hosts.region1.address": "2001:db8::21"},
     "everyone_reaches_the_regions": {"hosts.lb1.address": "2001:db8::41"},
     "ssh_has_a_free_port": {"hosts.lb1.port": 80},
