@@ -8,7 +8,7 @@ export PULUMI_BACKEND_URL ?= file://$(STATE)
 export PULUMI_CONFIG_PASSPHRASE_FILE ?= $(STATE)/passphrase
 
 ENTER = eval "$$($(PYTHON) -m toolchain env)"
-ENTER_LAB = $(ENTER) && eval "$$(lab env)"
+ENTER_LAB = $(ENTER) && eval "$$(lab env --name $(STACK))"
 
 .PHONY: help
 help: ## this list
@@ -26,8 +26,8 @@ $(STATE)/passphrase:
 	@mkdir -p $(@D) && umask 077 && $(PYTHON) -c 'import secrets; print(secrets.token_hex(32))' > $@
 
 .PHONY: up
-up: setup $(STATE)/passphrase ## the lab's hosts, and the stack on them
-	@$(ENTER) && lab up
+up: setup $(STATE)/passphrase ## the lab's hosts, and the stack on them; STACK=ha is the one without a single point of failure
+	@$(ENTER) && lab up --name $(STACK)
 	@$(ENTER_LAB) && pulumi stack select --create $(STACK) && pulumi up --yes --skip-preview --stack $(STACK)
 	@$(ENTER_LAB) && maas-ha status $(STACK)
 
@@ -45,7 +45,7 @@ destroy: ## the stack taken off the hosts; the database stays on its host until 
 
 .PHONY: lab-down
 lab-down: ## the lab's hosts and all that is on them
-	@$(ENTER) && lab down
+	@$(ENTER) && lab down --name $(STACK)
 
 .PHONY: lint
 lint: setup ## formatting, rules and types

@@ -18,7 +18,7 @@ from rich.table import Table
 from lab.cluster import HostStatus, Lab
 from lab.errors import LabError
 from lab.files import write_atomic
-from lab.inventory import DEFAULT_MAAS, DEFAULT_NAME, DEFAULT_NETWORK, parse_hosts, parse_network
+from lab.inventory import DEFAULT_MAAS, DEFAULT_NAME, parse_hosts, parse_network
 from lab.machine import require_root
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ _STATE_COLOURS = {"running": "green", "off": "red"}
 def up(
     name: Name = DEFAULT_NAME,
     network: Annotated[
-        str | None, typer.Option(metavar="CIDR", help=f"A /24 for the hosts; {DEFAULT_NETWORK} unless told.")
+        str | None, typer.Option(metavar="CIDR", help="A /24 for the hosts instead of the lab's own.")
     ] = None,
     hosts: Annotated[
         str | None, typer.Option(metavar="NAME:OCTET,...", help="Hosts and the last octets of their addresses.")
@@ -52,7 +52,7 @@ def up(
         str | None, typer.Option(metavar="VERSION", help=f"MAAS version of the stand-in; {DEFAULT_MAAS} unless told.")
     ] = None,
 ) -> None:
-    """Bring the lab up, or repair what is missing of it.
+    """Bring the lab up, or repair what is missing of it: six hosts, or ten for the name "ha".
 
     Example: lab up --name two --network 198.18.1.0/24 --hosts db1:11,region1:21,region2:22,region3:23
     """

@@ -18,7 +18,7 @@ from lab.errors import LabError
 from lab.files import locked_folder, write_atomic
 from lab.host import Host
 from lab.image import base_digests, base_image
-from lab.inventory import DEFAULT_NAME, Inventory, Place, Shape
+from lab.inventory import DEFAULT_NAME, SHAPES, Inventory, Place, Shape
 from lab.machine import allow_watches, require_kernel, require_plain_path, require_root, require_tools, warn
 from lab.packages import repository
 from lab.progress import say
@@ -79,14 +79,14 @@ class Lab:
         hosts: Sequence[tuple[str, int]] | None = None,
         maas: str | None = None,
     ) -> None:
-        """Bring up what isn't; nothing that runs is touched. What isn't given is as it was, or the default.
+        """Bring up what isn't; nothing that runs is touched. What isn't given is as it was, or as the name has it.
 
         Raises LabError where the machine can't carry it, or the lab exists in another shape.
         """
         require_root()
         require_tools(cache_folder())
         with locked_folder(self.place.folder) as lock:
-            inventory = self._prepare(_asked(self._recorded(), network_, hosts, maas))
+            inventory = self._prepare(_asked(self.place.name, self._recorded(), network_, hosts, maas))
             repaired = self._ensure(inventory, lock)
         if repaired:
             say(f"{self.place.name}: {', '.join(repaired)}")
@@ -247,13 +247,14 @@ class Lab:
 
 
 def _asked(
+    name: str,
     recorded: Inventory | None,
     network_: IPv4Network | None,
     hosts: Sequence[tuple[str, int]] | None,
     maas: str | None,
 ) -> Shape:
     """The shape that is asked for. Raises LabError where it isn't the recorded one."""
-    current = recorded.shape if recorded is not None else Shape()
+    current = recorded.shape if recorded is not None else SHAPES.get(name, Shape())
     asked = replace(
         current,
         network=network_ if network_ is not None else current.network,

@@ -76,6 +76,19 @@ def parse_hosts(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(hosts)
 
 
+SHAPES: Mapping[str, Shape] = {
+    "ha": Shape(
+        IPv4Network("203.0.113.0/24"),
+        tuple(
+            (f"{role}{number}", 10 * tens + number)
+            for role, tens, count in (("db", 1, 3), ("region", 2, 3), ("rack", 3, 2), ("lb", 4, 2))
+            for number in range(1, count + 1)
+        ),
+    )
+}
+"""Labs that have more than the six hosts of any other name, for the stack file of that name."""
+
+
 @dataclass(frozen=True)
 class Place:
     """A lab's name, and the folder `.lab/<name>` that holds all it knows."""

@@ -6,9 +6,12 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.errors import LabError
-from lab.inventory import DEFAULT_NAME, Inventory, Place, Shape, parse_hosts, parse_network
+from lab.inventory import DEFAULT_NAME, SHAPES, Inventory, Place, Shape, parse_hosts, parse_network
+
+PROJECT = Path(__file__).parents[2]
 
 
 def test_the_default_shape_has_six_hosts_on_documentation_addresses() -> None:
@@ -22,6 +25,15 @@ def test_the_default_shape_has_six_hosts_on_documentation_addresses() -> None:
         "lb1": "198.51.100.41",
     }
     assert shape.gateway == IPv4Address("198.51.100.1")
+
+
+def test_the_lab_of_a_stack_file_has_its_hosts() -> None:
+    for name, shape in {"dev": Shape(), **SHAPES}.items():
+        stack = yaml.safe_load((PROJECT / f"Pulumi.{name}.yaml").read_text(encoding="utf-8"))
+        hosts = stack["config"]["maas-ha:cluster"]["hosts"]
+        assert {host: str(shape.address(octet)) for host, octet in shape.hosts} == {
+            host: described["address"] for host, described in hosts.items()
+        }
 
 
 @pytest.mark.parametrize(
