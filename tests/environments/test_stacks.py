@@ -21,7 +21,7 @@ def program(stack: str, folder: Path, *, preview: bool) -> dict[str, Recorded]:
 
 
 def test_there_are_the_stacks_that_are_documented() -> None:
-    assert STACKS == ["dev", "production", "staging"]
+    assert STACKS == ["dev", "ha", "production", "staging"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -53,3 +53,4 @@ def test_stacks_use_the_same_components(tmp_path: Path) -> None:
     """What production does is rehearsed before: staging has every kind of resource that production has."""
     kinds = {stack: {item.type for item in program(stack, tmp_path, preview=False).values()} for stack in STACKS}
     assert kinds["staging"] == kinds["production"] == kinds["dev"]
+    assert kinds["ha"] - kinds["dev"] and kinds["dev"] - kinds["ha"] == {"maas:index:PostgresPrimary"}
