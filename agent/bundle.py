@@ -66,6 +66,8 @@ class HostSettings:
     """Release that a controller must have if it is an Ubuntu (maas-facts §0); "" for any."""
     cluster: tuple[str, ...] = ()
     """Addresses of the stack's load balancer and database: a host that knows only others is another stack's."""
+    database: tuple[str, ...] = ()
+    """On a region's host: addresses of the stack's database hosts, of which one must stay; () where it is external."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ class HaproxySettings:
 
     ports: tuple[int, ...]
     stats_socket: str
+    to_leader: bool = False
+    """True beside a region, where the servers are the database's hosts and those that don't lead are down."""
 
 
 @dataclass(frozen=True)

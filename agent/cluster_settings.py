@@ -22,6 +22,8 @@ SCOPE, NAMESPACE = "maas", "/maas-ha/"
 """Names of Patroni's cluster in etcd."""
 
 SUPERUSER = "postgres"
+REPLICATION, REWIND = "replicator", "rewind"
+"""Users by which hosts copy the leader, and come back to it."""
 
 
 def data_folder(version: int) -> str:
@@ -35,6 +37,8 @@ class EtcdSettings:
 
     members: dict[str, str]
     """Host name → address, of all members."""
+    founder: str = ""
+    """The host whose PostgreSQL the cluster begins with: the first in the stack file."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class PatroniSettings:
     """Addresses of etcd's members."""
     hba: tuple[str, ...]
     """Lines that PostgreSQL has in pg_hba.conf once it follows the new configuration."""
+    founder: str = ""
+    """The host that makes the database, or has it already; the others copy it."""
+    connections: int = 0
+    """What MAAS's role may hold on the host that leads."""
 
 
 @dataclass(frozen=True)

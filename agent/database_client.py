@@ -1,4 +1,4 @@
-"""psql over the network."""
+"""psql, on the server's own host and over the network."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent import disk
-from agent.bundle import RegionSettings
+from agent.bundle import PostgresSettings, RegionSettings
 from agent.commands import Completed
 from agent.machine import Machine, Work
 from agent.sql import pgpass_field
@@ -27,6 +27,12 @@ class Login:
     password: str
     authority: str = ""
     """File with the certificate of the authority that the server must have its own from; "" for TLS as it comes."""
+
+
+def psql(settings: PostgresSettings) -> tuple[str, ...]:
+    """psql as the server's administrator on its own host, with SQL on standard input."""
+    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "--cluster", f"{settings.version}/main", "-d", "postgres")
+    return ("runuser", "-u", "postgres", "--", "psql", *flags)
 
 
 def ask(work: Work, settings: RegionSettings, script: str, database: str = "") -> Completed:

@@ -29,16 +29,21 @@ class Etcd:
                 reasons.append(error.cause)
         return "; ".join(reasons)
 
-    def has(self, key: str) -> bool:
-        """True if `key` has a value. Raises `NoAnswerError` if no member answers."""
-        wanted = {"key": base64.b64encode(key.encode()).decode(), "count_only": True}
+    def value(self, key: str) -> str:
+        """The value of `key`, "" for none. Raises `NoAnswerError` if no member answers."""
+        wanted = {"key": base64.b64encode(key.encode()).decode()}
         reasons = []
         for peer in self._peers:
             try:
                 answer = peer.call("POST", "/v3/kv/range", wanted)
                 if answer.status == 200:
-                    return str(answer.fields.get("count", "0")) != "0"
+                    return _first_value(answer.fields.get("kvs"))
                 reasons.append(f"{peer.address}: status {answer.status}")
             except NoAnswerError as error:
                 reasons.append(error.cause)
         raise NoAnswerError("; ".join(reasons))
+
+
+def _first_value(found: object) -> str:
+    entry = found[0] if isinstance(found, list) and found else None
+    return base64.b64decode(str(entry.get("value", ""))).decode(errors="replace") if isinstance(entry, dict) else ""

@@ -57,6 +57,8 @@ class Work(Machine):
     """Facts of the role for the next record."""
     changes: list[Change] = field(default_factory=list)
     """Files that this transaction changed."""
+    makes: Callable[[str], None] = field(default=lambda path: None)
+    """Tells the journal of a file that something else is about to make where none is."""
 
     @classmethod
     def under(
@@ -78,6 +80,7 @@ class Work(Machine):
             bundle=bundle,
             record=record,
             facts=dict(record.facts) if record else {},
+            makes=transaction.makes,
         )
 
     def secret(self, name: str) -> str:

@@ -24,6 +24,8 @@ class Member:
     role: str
     state: str
     pending_restart: bool
+    lag: int | None = None
+    """Bytes that it hasn't replayed; None for the leader, or where nobody knows."""
 
     @property
     def leads(self) -> bool:
@@ -114,4 +116,5 @@ def _member(entry: dict[str, object]) -> Member:
         role=str(entry.get("role", "")),
         state=str(entry.get("state", "")),
         pending_restart=entry.get("pending_restart") is True,
+        lag=lag if isinstance(lag := entry.get("lag"), int) else None,
     )

@@ -62,6 +62,7 @@ class Schema:
         exists = self._exists()
         if current and exists:
             return
+        self._refuse_emptiness(note, exists=exists)
         if others := self._other_sessions():
             known = note is not None and note.database == self._database
             if exists and not known:
@@ -76,6 +77,15 @@ class Schema:
         self._save(Note(self._database, version, done=False))
         self._installed.migrate(empty=not exists)
         self._save(Note(self._database, version, done=True))
+
+    def _refuse_emptiness(self, note: Note | None, *, exists: bool) -> None:
+        """Another database, and nothing in it: that would be an empty MAAS in place of the one that is there."""
+        if note and note.done and note.database != self._database and not exists:
+            raise StepError(
+                f"this region has its MAAS in {note.database}, and {self._database} is empty; nothing was touched\n"
+                "Put the former `database` back into the stack file, or bring its rows over (pg_dump, pg_restore) and"
+                " run `pulumi up` again"
+            )
 
     def _wait_for_silence(self) -> None:
         def missing() -> str:

@@ -58,6 +58,11 @@ class Transaction:
             self._journal.units_touched[name] = verb
         self._begin()
 
+    def makes(self, path: str) -> None:
+        """Write to the journal that a file may come to be at `path`, where none is: an undo removes it."""
+        self._journal.files = (*self._journal.files, Touched(path, existed=False))
+        self._begin()
+
     def empty(self, folders: tuple[str, ...]) -> None:
         """Folders that this removal leaves empty go with its commit."""
         self._journal.folders = folders

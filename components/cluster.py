@@ -95,6 +95,7 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
             roles=tuple(roles),
             ubuntu=VERSIONS[topology.maas.version].ubuntu if packaging == DEB else "",
             cluster=(str(topology.client_address), *_database_addresses(topology)),
+            database=tuple(_address(topology, at) for at in topology.database_hosts) if "region" in roles else (),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
         ),
         below,

@@ -71,6 +71,8 @@ class HostArgs(Args):
     """Release whose packages MAAS's are, where the machine is an Ubuntu; "" for any."""
     cluster: tuple[str, ...] = ()
     """Addresses of load balancer and database, by which a host knows its stack."""
+    database: tuple[str, ...] = ()
+    """On a region's host: those of the database's hosts, of which one must stay."""
 
 
 class Host(pulumi.ComponentResource):
@@ -79,7 +81,9 @@ class Host(pulumi.ComponentResource):
     address: pulumi.Output[str]
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings = HostSettings(args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster)
+        settings = HostSettings(
+            args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster, args.database
+        )
         shown = shown_in_preview(args.files) | {
             "address": args.address,
             "packages": " ".join(sorted(args.packages)),

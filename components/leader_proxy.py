@@ -1,4 +1,4 @@
-"""HAProxy on a region's host, by which the region always reaches the PostgreSQL that leads (docs/adr/0008)."""
+"""HAProxy on a region's host, by which the region always reaches the PostgreSQL that leads (docs/adr/0011)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LeaderProxy(pulumi.ComponentResource):
             Bundle(
                 host=args.host.name,
                 component=name,
-                settings=HaproxySettings(ports=(PORT,), stats_socket=STATS_SOCKET),
+                settings=HaproxySettings(ports=(PORT,), stats_socket=STATS_SOCKET, to_leader=True),
                 packages=PACKAGES,
                 files=files,
                 units=(UNIT,),

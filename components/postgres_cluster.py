@@ -1,7 +1,8 @@
 """PostgreSQL on several hosts, of which Patroni makes one the leader and etcd remembers which (maas-facts §7).
 
-The order: etcd's members side by side, since none works before a majority is there; then Patroni on each host, side by
-side as well, where the first makes the database and the others copy it; then, from one host, what concerns them all.
+The order: etcd's members side by side, since none works before a majority is there; then Patroni on the first host,
+which makes the database, or goes on with that of the one PostgreSQL that was there before; on the others side by side,
+which copy it; then, from one host, what concerns them all.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from agent.cluster_settings import (
     PATRONI_FOLDER,
     PATRONI_UNIT,
     POSTGRES_PORT,
+    REPLICATION,
     REST_PORT,
+    REWIND,
     SCOPE,
     SUPERUSER,
     EtcdSettings,
@@ -39,9 +42,6 @@ from components.cluster_secrets import Certificate
 from components.host import Applied, Host
 from components.postgres_primary import networks
 from components.render import render, shown_in_preview
-
-REPLICATION, REWIND = "replicator", "rewind"
-"""Users by which hosts copy the leader, and come back to it."""
 
 TIMING = {"ttl": 10, "loop_wait": 3, "retry_timeout": 3}
 """Seconds. A leader that died is replaced once its lock of `ttl` has run out; a lock is renewed every `loop_wait`, and
@@ -87,6 +87,8 @@ class PostgresClusterArgs(Args):
     rewind_password: pulumi.Output[str]
     ca_certificate: pulumi.Output[str]
     region_addresses: tuple[str, ...]
+    region_hosts: tuple[Host, ...]
+    """They refuse a database that none of their rows are in, so nothing begins before them."""
     tls_only: bool
     """False where a service of MAAS connects without TLS; passwords are never sent in the clear (SCRAM)."""
     max_connections: int
@@ -105,8 +107,10 @@ class PostgresCluster(pulumi.ComponentResource):
         shown: dict[str, object] = {host: shown_in_preview((*etcd, *own)) for host, (etcd, own) in files.items()}
         super().__init__("maas:index:PostgresCluster", name, shown | {"configuration": json.dumps(dynamic)}, opts)
         self._name, self._args = name, args
+        first, *others = args.members
         etcd = [self._etcd(member, files[member.host.name][0]) for member in args.members]
-        running = [self._patroni(member, files[member.host.name][1], etcd) for member in args.members]
+        running = [self._patroni(first, files[first.host.name][1], etcd)]
+        running += [self._patroni(member, files[member.host.name][1], running[:1]) for member in others]
         settled = self._settle(dynamic, running)
         self.members = settled.then({member.host.name: member.at(POSTGRES_PORT) for member in args.members})
         self.register_outputs({"members": self.members})
@@ -116,15 +120,20 @@ class PostgresCluster(pulumi.ComponentResource):
         bundle = Bundle(
             host=member.host.name,
             component=f"{self._name}-etcd",
-            settings=EtcdSettings(addresses),
+            settings=EtcdSettings(addresses, self._founder),
             packages=packages(self._args.version),
             files=files,
             units=(ETCD_UNIT,),
         )
         secrets = self._tls(member)
-        return member.host.apply(f"{self._name}-{member.host.name}-etcd-apply", bundle, parent=self, secrets=secrets)
+        name = f"{self._name}-{member.host.name}-etcd-apply"
+        return member.host.apply(name, bundle, parent=self, secrets=secrets, after=self._args.region_hosts)
 
-    def _patroni(self, member: Member, files: tuple[File, ...], etcd: list[Applied]) -> Applied:
+    @property
+    def _founder(self) -> str:
+        return self._args.members[0].host.name
+
+    def _patroni(self, member: Member, files: tuple[File, ...], after: list[Applied]) -> Applied:
         bundle = Bundle(
             host=member.host.name,
             component=f"{self._name}-patroni",
@@ -133,6 +142,8 @@ class PostgresCluster(pulumi.ComponentResource):
                 address=member.address,
                 etcd=tuple(other.address for other in self._args.members),
                 hba=tuple(_hba(self._args)),
+                founder=self._founder,
+                connections=self._args.max_connections - self._args.superuser_reserved_connections,
             ),
             packages=packages(self._args.version),
             files=files,
@@ -148,7 +159,7 @@ class PostgresCluster(pulumi.ComponentResource):
             bundle,
             parent=self,
             secrets=self._tls(member) | passwords,
-            after=[applied.command for applied in etcd],
+            after=[applied.command for applied in after],
         )
 
     def _settle(self, dynamic: dict[str, object], running: list[Applied]) -> Applied:
@@ -238,6 +249,10 @@ def _files(args: PostgresClusterArgs, member: Member) -> tuple[tuple[File, ...],
     patroni = (
         *_certificates(PATRONI_FOLDER, "postgres", Effect.RELOAD, PATRONI_UNIT),
         File(f"/etc/systemd/system/{PATRONI_UNIT}.d/maas-ha.conf", render("patroni.service.conf")),
+        File(
+            f"/etc/systemd/system/postgresql@{args.version}-main.service.d/maas-ha.conf",
+            render("postgresql.service.conf", data_dir=data_folder(args.version)),
+        ),
         File(PATRONI_CONF, conf, "root", "postgres", 0o640, effect=Effect.RELOAD, units=(PATRONI_UNIT,)),
     )
     return etcd, patroni

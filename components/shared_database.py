@@ -86,6 +86,7 @@ def _cluster(
             rewind_password=secrets.password("rewind-password"),
             ca_certificate=secrets.ca_certificate,
             region_addresses=_region_addresses(topology),
+            region_hosts=tuple(hosts[region] for region in topology.regions),
             tls_only=_tls_only(topology),
             max_connections=max_connections(topology),
             superuser_reserved_connections=kept_for_superusers(topology),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +14,9 @@ from pydantic import BaseModel, Field
 from agent.controllers import mixed_versions
 from config import stack_file
 from config.stack_file import Cluster
-from ops import agent_status, dhcp_status
-from ops.agent_status import AgentStatus, Told
+from ops import agent_status, database_status, dhcp_status
+from ops.agent_status import AgentStatus, told_by
+from ops.database_status import DatabaseStatus
 from ops.dhcp_status import SubnetStatus
 from ops.hosts import NoAnswer, ask_all
 from ops.maas_said import Maas, said_in_time
@@ -25,20 +26,6 @@ EXPIRES_DAYS = 14
 """A certificate that is so near its end is a problem: a plain update replaces it 30 days before."""
 WATCH_SECONDS = 2.0
 """From one look to the next."""
-FULL = 0.9
-"""A database with so much of its connections taken is a problem."""
-
-
-class DatabaseStatus(BaseModel):
-    """One PostgreSQL."""
-
-    host: str
-    role: str = "primary"
-    lag_bytes: int | None = None
-    """How far a replica is behind; None for what is none."""
-    connections: int | None
-    """Open now; None where it doesn't answer."""
-    allowed: int
 
 
 class BalancerStatus(BaseModel):
@@ -47,6 +34,8 @@ class BalancerStatus(BaseModel):
     host: str
     regions: dict[str, str]
     """Region → its state there: `UP`, `DOWN`, `DRAIN`, …"""
+    holds: bool | None = None
+    """Whether it has the address that balancers share; None where there is none."""
 
 
 class RegionStatus(BaseModel):
@@ -110,13 +99,13 @@ async def _of(cluster: Cluster, outputs: Outputs) -> Status:
     )
     hosts = {host: agent_status.read(answer) for host, answer in answers.items()}
     regions, racks = _regions(maas), _racks(maas, hosts)
-    databases, balancers = _databases(hosts), _balancers(hosts)
+    databases, balancers = database_status.of(hosts), _balancers(hosts)
     certificates = _certificates(outputs, hosts)
     dhcp = dhcp_status.of(cluster, maas.vlans, {rack.system_id: rack.hostname for rack in maas.racks}, hosts)
     problems = [
         *([maas.problem] if maas.problem else []),
         *(f"{host}: {found.reason}" for host, found in hosts.items() if isinstance(found, NoAnswer)),
-        *_database_problems(databases),
+        *database_status.problems(cluster, databases, hosts),
         *_balancer_problems(balancers),
         *_certificate_problems(certificates),
         *([] if maas.problem else _controller_problems(cluster, regions, racks)),
@@ -172,28 +161,18 @@ def _connected(maas: Maas, host: AgentStatus | NoAnswer | None) -> dict[str, str
     return {region: f"{has[region]}/{listed[region]}" for region in sorted(listed)}
 
 
-def _told(hosts: Mapping[str, AgentStatus | NoAnswer]) -> Iterator[tuple[str, Told]]:
-    """Host and what one of its components tells, for every component of every host that answered."""
-    for host, found in hosts.items():
-        if isinstance(found, AgentStatus):
-            yield from ((host, told) for told in found.told.values())
-
-
-def _databases(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[DatabaseStatus]:
-    return [
-        DatabaseStatus(host=host, connections=told.connections.used, allowed=told.connections.allowed)
-        for host, told in _told(hosts)
-        if told.connections
-    ]
-
-
 def _balancers(hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[BalancerStatus]:
-    return [BalancerStatus(host=host, regions=told.regions) for host, told in _told(hosts) if told.regions is not None]
+    holds = {host: told.shared_address.held for host, told in told_by(hosts) if told.shared_address}
+    return [
+        BalancerStatus(host=host, regions=told.regions, holds=holds.get(host))
+        for host, told in told_by(hosts)
+        if told.regions is not None
+    ]
 
 
 def _certificates(outputs: Outputs, hosts: Mapping[str, AgentStatus | NoAnswer]) -> list[CertificateStatus]:
     texts = {"authority": outputs.ca_certificate} if outputs.ca_certificate else {}
-    texts |= {f"{name} on {host}": pem for host, told in _told(hosts) for name, pem in told.certificates.items()}
+    texts |= {f"{name} on {host}": pem for host, told in told_by(hosts) for name, pem in told.certificates.items()}
     return [_certificate(name, pem) for name, pem in texts.items()]
 
 
@@ -202,21 +181,17 @@ def _certificate(name: str, pem: str) -> CertificateStatus:
     return CertificateStatus(name=name, expires=expires, days=(expires - datetime.now(UTC)).days)
 
 
-def _database_problems(databases: Sequence[DatabaseStatus]) -> list[str]:
-    problems = []
-    for database in databases:
-        if database.connections is None:
-            problems.append(f"{database.host}: PostgreSQL doesn't answer")
-        elif database.connections > FULL * database.allowed:
-            problems.append(f"{database.host}: {database.connections} of {database.allowed} connections are taken")
-    return problems
-
-
 def _balancer_problems(balancers: Sequence[BalancerStatus]) -> list[str]:
     problems = [f"{balancer.host}: HAProxy doesn't answer" for balancer in balancers if not balancer.regions]
     for balancer in balancers:
         down = {region: state for region, state in balancer.regions.items() if not state.startswith("UP")}
         problems += [f"{balancer.host}: {region} is {state}" for region, state in down.items()]
+    sharing = [balancer for balancer in balancers if balancer.holds is not None]
+    holders = [balancer.host for balancer in sharing if balancer.holds]
+    if len(holders) > 1:
+        problems.append(f"{' and '.join(holders)} have the shared address at once")
+    if sharing and not holders:
+        problems.append("no balancer that answers has the shared address")
     return problems
 
 

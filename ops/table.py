@@ -20,9 +20,11 @@ def show(status: Status, console: Console) -> None:
     for database in status.databases:
         lag = "" if database.lag_bytes is None else f"{database.lag_bytes} bytes behind, "
         used = "no answer" if database.connections is None else f"{database.connections} of {database.allowed}"
-        table.add_row("database", database.host, "", "", f"{database.role}, {lag}{used} connections")
+        etcd = f", etcd {database.etcd}" if database.etcd else ""
+        table.add_row("database", database.host, "", "", f"{database.role}, {lag}{used} connections{etcd}")
     for balancer in status.balancers:
-        table.add_row("balancer", balancer.host, "", "", _joined(balancer.regions))
+        held = "shared address, " if balancer.holds else ""
+        table.add_row("balancer", balancer.host, "", "", f"{held}{_joined(balancer.regions)}")
     for region in status.regions:
         table.add_row("region", region.name, region.system_id, region.version, f"{region.event_loops} event loops")
     for rack in status.racks:

@@ -9,6 +9,7 @@ from agent.machine import Machine, Work
 from agent.ports import reachable
 from agent.records import Record
 from agent.roles.base import Role
+from agent.takeover import former_of
 
 START_DEADLINE = 120.0
 """Seconds until a member works with the others, its log read."""
@@ -24,6 +25,7 @@ class Etcd(Role):
     def prepare(self) -> None:
         """Refuse another's etcd, and other members than those that the running one knows."""
         record = self.work.record
+        self._refuse_to_be_second()
         if record is None and self.work.units.state(ETCD_UNIT).active:
             raise StepError(
                 f"{ETCD_UNIT} runs on this host for something else\n"
@@ -34,6 +36,16 @@ class Etcd(Role):
             raise StepError(
                 f"etcd here has the members {_told(known)}; the stack file wants {_told(self.settings.members)}\n"
                 "The hosts of a running cluster and their addresses stay: put them back into database.cluster"
+            )
+
+    def _refuse_to_be_second(self) -> None:
+        """The rows of the stack's one PostgreSQL would be missing in a cluster that another host begins."""
+        host, former = self.work.bundle.host, former_of(self.work.paths)
+        if former and self.settings.founder != host:
+            raise StepError(
+                f"this host has the stack's one PostgreSQL ({former.component}), whose rows a cluster that begins on"
+                f" {self.settings.founder} would not have; nothing was touched\n"
+                f"Write {host} first in database.cluster: the others copy it"
             )
 
     def health(self) -> None:
@@ -49,6 +61,11 @@ class Etcd(Role):
         if len(there) > len(self.settings.members) // 2:
             return ailment
         return "" if own in there else f"port {ETCD_PEER_PORT} isn't open"
+
+    @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """Why it doesn't work with the others, "" if it does."""
+        return {"etcd": "; ".join(cls.differences(machine, record))}
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:

@@ -43,10 +43,13 @@ class Haproxy(Role):
 
     @classmethod
     def told(cls, machine: Machine, record: Record) -> dict[str, object]:
-        """How this balancer sees each region."""
+        """How this balancer sees each region, or who leads the database for the region beside it."""
         settings = record.settings
         assert isinstance(settings, HaproxySettings)  # noqa: S101 - the record's role is this one
-        return {"regions": servers(machine.paths, settings.stats_socket)}
+        found = servers(machine.paths, settings.stats_socket)
+        if settings.to_leader:
+            return {"leaders": [name for name, state in found.items() if state.startswith("UP")]}
+        return {"regions": found}
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:

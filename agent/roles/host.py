@@ -46,6 +46,7 @@ class Host(Role):
         if not work.paths.at("/run/systemd/system").is_dir():
             raise StepError("systemd isn't running on this host")
         self._refuse_other_stack()
+        self._refuse_other_database()
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
         check_machine(work, self.settings)
         refuse_mixture(work, self.settings.snap_channel)
@@ -71,6 +72,18 @@ class Host(Role):
                 f"this host is of another stack, whose load balancer and database are at {' and '.join(known)}\n"
                 "Take it out of that stack's file and run `pulumi up` there, which cleans it; then it can come here."
                 " If it is this stack, and both addresses changed at once: change one after the other"
+            )
+
+    def _refuse_other_database(self) -> None:
+        """Rows don't move to other hosts by themselves, and a region would make an empty MAAS there."""
+        last = self.work.record.settings if self.work.record else None
+        known, wanted = last.database if isinstance(last, HostSettings) else (), self.settings.database
+        if known and wanted and not set(known) & set(wanted):
+            raise StepError(
+                f"this region's database is at {' and '.join(known)}, and is to be at {' and '.join(wanted)}, which has"
+                " none of its rows; nothing was touched\n"
+                "Put the host that has them back into the stack file: as database.host, or first in database.cluster,"
+                " whose other hosts copy it"
             )
 
     def before_units(self) -> None:

@@ -54,6 +54,14 @@ class Keepalived(Role):
         return arp.owners(self._interface, address, PROBE_SECONDS)
 
     @classmethod
+    def told(cls, machine: Machine, record: Record) -> dict[str, object]:
+        """Whether this host has the shared address."""
+        settings = record.settings
+        assert isinstance(settings, KeepalivedSettings)  # noqa: S101 - the record's role is this one
+        held = bool(interface_with(machine.commands, settings.virtual_address))
+        return {"shared_address": {"address": settings.virtual_address, "held": held}}
+
+    @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
         """An address that nobody has, or two."""
         if not isinstance(settings := record.settings, KeepalivedSettings):

@@ -10,11 +10,13 @@ from agent import scram
 from agent.bundle import Effect, PostgresSettings
 from agent.changes import effects
 from agent.commands import Completed
+from agent.database_client import psql
 from agent.errors import StepError
 from agent.machine import Machine, Work
-from agent.records import Record
+from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
 from agent.sql import identifier, literal
+from agent.takeover import Former, is_taken_over, put_away
 
 START_DEADLINE = 120.0
 """Seconds until the server accepts connections after a restart, crash recovery included."""
@@ -57,8 +59,14 @@ class Postgres(Role):
         return f"postgresql@{self.settings.version}-main.service"
 
     def prepare(self) -> None:
-        """The password must be in the bundle."""
+        """The password must be in the bundle; a cluster's host doesn't go back to one PostgreSQL."""
         self.work.secret("database_password")
+        if self.work.record is None and any(record.role == "patroni" for record in Records(self.work.paths).all()):
+            raise StepError(
+                "Patroni runs the stack's database on this host, whose rows a PostgreSQL of its own would not have;"
+                " nothing was touched\n"
+                "Put database.cluster back: a cluster doesn't become one PostgreSQL again"
+            )
 
     def before_units(self) -> None:
         """Let PostgreSQL read the new files before it has to live with them."""
@@ -104,6 +112,11 @@ class Postgres(Role):
         """Server version and connection limit."""
         state = self._state or read_state(self.work, self.settings)
         return {"version": state.version, "max_connections": state.max_connections}
+
+    def removed(self) -> None:
+        """Patroni may have taken the data over: then nobody is to start them as they were."""
+        if is_taken_over(self.work.paths, self.settings.version):
+            put_away(self.work, Former(self.work.bundle.component, self.settings))
 
     @classmethod
     def told(cls, machine: Machine, record: Record) -> dict[str, object]:
@@ -152,12 +165,6 @@ def too_few_connections(settings: PostgresSettings, state: ServerState) -> str:
         f" {state.kept} kept for superusers): ALTER SYSTEM RESET max_connections, superuser_reserved_connections and"
         " reserved_connections, whichever was set there, then restart it"
     )
-
-
-def psql(settings: PostgresSettings) -> tuple[str, ...]:
-    """psql as the server's administrator, with SQL on standard input."""
-    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "--cluster", f"{settings.version}/main", "-d", "postgres")
-    return ("runuser", "-u", "postgres", "--", "psql", *flags)
 
 
 def statements_for(settings: PostgresSettings, state: ServerState, password: str) -> list[str]:

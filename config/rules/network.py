@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
-from config.topology import ExternalDatabase, Topology
+from config.topology import DatabaseCluster, ExternalDatabase, Topology
 from config.versions import VERSIONS
 
 POSTGRES, RACK_HTTP = 5432, 5248
+ETCD, PATRONI = range(2379, 2381), 8008
+"""On each host of a database cluster (agent/cluster_settings.py)."""
+LEADER_PROXY = 15432
+"""On each region's host, where the database is a cluster (components/leader_proxy.py)."""
 
 
 def addresses_can_be_reached(topology: Topology) -> Iterator[Finding]:
@@ -57,10 +61,13 @@ def ssh_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     facts, tls = VERSIONS[topology.maas.version], topology.maas.tls
     balanced = tuple(range(port, port + 1) for port, _ in facts.balanced_ports)
     own_tls = (range(tls.port, tls.port + 1),) if tls else ()
+    is_cluster = isinstance(topology.database, DatabaseCluster)
+    of_cluster = (ETCD, range(PATRONI, PATRONI + 1)) if is_cluster else ()
+    proxy = (range(LEADER_PROXY, LEADER_PROXY + 1),) if is_cluster else ()
     taken = {
-        "database": (range(POSTGRES, POSTGRES + 1),),
+        "database": (range(POSTGRES, POSTGRES + 1), *of_cluster),
         "load balancer": (range(LOCAL_PORT, LOCAL_PORT + 1), *balanced, *own_tls, *((range(443, 444),) if tls else ())),
-        "region": (*facts.region_ports, *own_tls),
+        "region": (*facts.region_ports, *own_tls, *proxy),
         "rack": (range(RACK_HTTP, RACK_HTTP + 1),),
     }
     for name, roles in topology.roles.items():

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,13 @@ def test_status_tells_how_each_region_is_seen(machine: FakeHost, local: Local, w
     local.apply(bundle(worker.number))
     told = json.loads(machine.agent("status").stdout)["told"]
     assert told == {"lb": {"regions": {"region1": "UP 1/3", "region2": "DOWN"}}}
+
+
+def test_status_tells_who_leads_for_the_region_beside_it(machine: FakeHost, local: Local, worker: Worker) -> None:
+    given = bundle(worker.number)
+    assert isinstance(given.settings, HaproxySettings)
+    local.apply(replace(given, settings=replace(given.settings, to_leader=True)))
+    assert json.loads(machine.agent("status").stdout)["told"] == {"lb": {"leaders": ["region1"]}}
 
 
 def test_unknown_command_and_foreign_bundle(machine: FakeHost) -> None:

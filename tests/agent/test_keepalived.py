@@ -117,6 +117,16 @@ def test_verify_finds_that_nobody_has_it(machine: FakeHost, local: Local, networ
     assert local.differences() == [f"no interface has {OWN}"]
 
 
+def test_status_tells_who_has_it(machine: FakeHost, local: Local, network: Network) -> None:
+    network.has(OWN, VIRTUAL)
+    local.apply(bundle())
+    told = json.loads(machine.agent("status").stdout)["told"]
+    assert list(told.values()) == [{"shared_address": {"address": VIRTUAL, "held": True}}]
+    network.has(OWN)
+    told = json.loads(machine.agent("status").stdout)["told"]
+    assert list(told.values()) == [{"shared_address": {"address": VIRTUAL, "held": False}}]
+
+
 def test_a_host_without_the_address(local: Local, network: Network) -> None:
     network.has("203.0.113.1")
     with pytest.raises(ToldError, match=f"no interface of this host has the address {OWN}"):

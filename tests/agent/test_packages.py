@@ -167,6 +167,19 @@ def test_machine_without_systemd_is_refused(machine: FakeHost, local: Local) -> 
         local.apply(bundle())
 
 
+def test_a_region_whose_database_would_be_on_other_hosts_alone_is_refused(machine: FakeHost, local: Local) -> None:
+    def of(*database: str) -> Bundle:
+        return Bundle("h1", "host", HostSettings(database=database))
+
+    local.apply(of("198.51.100.11"))
+    before = machine.snapshot()
+    with pytest.raises(ToldError, match=r"database is at 198\.51\.100\.11, and is to be at 198\.51\.100\.12 and"):
+        local.apply(of("198.51.100.12", "198.51.100.13"))
+    assert machine.snapshot() == before
+    local.apply(of("198.51.100.11", "198.51.100.12", "198.51.100.13"))
+    local.apply(of())  # an external one, which the operator filled
+
+
 def test_a_host_of_another_stack_is_refused(machine: FakeHost, local: Local) -> None:
     def of(*cluster: str) -> Bundle:
         return Bundle("h1", "host", HostSettings(cluster=cluster))

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,17 +92,24 @@ class Server:
         )
 
 
-@pytest.fixture
-def server(machine: FakeHost, local: Local, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+@contextmanager
+def server_of(machine: FakeHost, local: Local) -> Iterator[Server]:
+    """A server that is gone afterwards."""
     if not BINARIES or os.geteuid() != 0:
         pytest.fail("needs root and a PostgreSQL server: apt-get install postgresql")
-    monkeypatch.setattr(postgres, "START_DEADLINE", 20.0)
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
     server = Server(machine, local, folder)
     yield server
     server.stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def server(machine: FakeHost, local: Local, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setattr(postgres, "START_DEADLINE", 20.0)
+    with server_of(machine, local) as made:
+        yield made
 
 
 def test_role_and_database_are_made_once(server: Server) -> None:

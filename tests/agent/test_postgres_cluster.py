@@ -25,7 +25,7 @@ ETCD = Bundle("h1", "c-etcd", EtcdSettings(MEMBERS), units=(ETCD_UNIT,))
 PATRONI = Bundle(
     "h1",
     "c-patroni",
-    PatroniSettings(15, MEMBERS["h1"], tuple(MEMBERS.values()), ("local all postgres peer",)),
+    PatroniSettings(15, MEMBERS["h1"], tuple(MEMBERS.values()), ("local all postgres peer",), "h2"),
     files=(File("/etc/patroni/config.yml", "scope: maas\n"),),
     units=(PATRONI_UNIT,),
 )
@@ -38,6 +38,7 @@ SECRETS = {"database_password": "one of maas", "superuser_password": "one of pos
 @pytest.fixture(autouse=True)
 def host(machine: FakeHost) -> FakeHost:
     machine.unit(ETCD_UNIT, "enabled inactive")
+    machine.unit("postgresql@15-main.service", "enabled-runtime inactive")
     machine.unit(PATRONI_UNIT, "enabled inactive")
     machine.program("pg_lsclusters", "true")
     return machine
@@ -52,13 +53,22 @@ def refusal(local: Local, bundle: Bundle) -> str:
     return str(caught.value)
 
 
-def test_a_host_with_the_one_database_is_refused_by_name(local: Local) -> None:
+def test_the_host_with_the_one_database_must_be_the_first(local: Local) -> None:
     record = Record("t", "h1", "h1-postgres", PostgresSettings(15, "maasdb", "maas"), (), (), (), {}, ())
-    with local._ready(PATRONI):
+    with local._ready(ETCD):
         Records(local.paths).save(record)
-    told = refusal(local, PATRONI)
+    told = refusal(local, replace(ETCD, settings=EtcdSettings(MEMBERS, "h2")))
     assert "the stack's one PostgreSQL (h1-postgres)" in told
-    assert "Put database.host back" in told
+    assert "Write h1 first in database.cluster" in told
+    assert "postgresql@15-main.service doesn't run" in refusal(local, PATRONI)
+    newer = replace(PATRONI, settings=PatroniSettings(16, MEMBERS["h1"], tuple(MEMBERS.values()), (), "h1"))
+    assert "Write database.version: 15" in refusal(local, newer)
+
+
+def test_only_the_first_host_makes_the_database(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Etcd, "ailment", lambda _: "")
+    monkeypatch.setattr(Etcd, "value", lambda _, key: "")
+    assert "h2, the first in database.cluster, is to make it" in refusal(local, PATRONI)
 
 
 def test_another_postgresql_on_the_port_is_refused(local: Local, host: FakeHost) -> None:
@@ -78,7 +88,7 @@ def test_data_that_etcd_does_not_know_stays_and_starts_nothing(
 ) -> None:
     host.write("/var/lib/postgresql/15/maas-ha/PG_VERSION", "15\n")
     monkeypatch.setattr(Etcd, "ailment", lambda _: "")
-    monkeypatch.setattr(Etcd, "has", lambda _, key: key != "/maas-ha/maas/initialize")
+    monkeypatch.setattr(Etcd, "value", lambda _, key: "" if key == "/maas-ha/maas/initialize" else "1")
     assert "data of a cluster that etcd knows nothing of" in refusal(local, PATRONI)
 
 

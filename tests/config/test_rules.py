@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,26 @@ def test_a_rule_fails_by_path(dev: Cluster, path: str, value: object, where: str
     put(dev, path, value)
     found = findings(dev)
     assert says in found.get(where, ""), found
+
+
+@pytest.mark.parametrize(
+    ("path", "port", "where", "says"),
+    [
+        ("ssh.port", 2379, "ssh.port", "2379 is a port that the database db1 itself wants"),
+        ("hosts.db2.port", 2380, "hosts.db2.port", "2380 is a port that the database db2 itself wants"),
+        ("hosts.db3.port", 8008, "hosts.db3.port", "8008 is a port that the database db3 itself wants"),
+        ("hosts.region1.port", 15432, "hosts.region1.port", "15432 is a port that the region region1 itself wants"),
+        ("maas.tls", {"port": 15432}, "maas.tls.port", "15432 is another port of a region"),
+    ],
+)
+def test_the_ports_of_a_database_cluster(dev: Cluster, path: str, port: object, where: str, says: str) -> None:
+    for number in (2, 3):
+        put(dev, f"hosts.db{number}", {"address": f"198.51.100.{10 + number}"})
+    put(dev, path, port)
+    one = copy.deepcopy(dev)
+    put(dev, "database", {"cluster": ["db1", "db2", "db3"], "version": 15})
+    assert says in findings(dev).get(where, "")
+    assert where not in findings(one)
 
 
 def test_an_unsupported_postgres_is_the_operators_own_choice(dev: Cluster) -> None:

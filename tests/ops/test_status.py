@@ -6,8 +6,10 @@ import io
 import json
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -111,6 +113,79 @@ def test_what_is_wrong_is_told_beside_the_rest(
     found = seen(1)
     assert found.problems == [problem]
     assert len(found.racks) == 2
+
+
+def member(role: str, lag: int | None, **more: object) -> Answer:
+    """A host of a database cluster: Patroni's answer and etcd's."""
+    part = {"role": role, "state": "running", "lag_bytes": lag}
+    patroni = {"member": part, "connections": {"used": 8, "allowed": 90}, **more}
+    return Answer(json.dumps({"told": {"patroni": patroni, "etcd": {"etcd": ""}}, "event_loops": []}), 0)
+
+
+@pytest.fixture
+def cluster(answers: dict[str, Answer | NoAnswer]) -> dict[str, Answer | NoAnswer]:
+    """The same with three database hosts and two balancers that share an address."""
+    path = Path("Pulumi.dev.yaml")
+    content = yaml.safe_load(path.read_text())
+    wanted = content["config"]["maas-ha:cluster"]
+    wanted["hosts"] |= {f"db{number}": {"address": f"198.51.100.{10 + number}"} for number in (2, 3)}
+    wanted["hosts"]["lb2"] = {"address": "198.51.100.42"}
+    wanted["database"] = {"cluster": ["db1", "db2", "db3"], "version": 15}
+    wanted["load_balancer"] = {"hosts": ["lb1", "lb2"], "virtual_address": "198.51.100.40/24"}
+    path.write_text(yaml.safe_dump(content))
+    known = Path(wanted["ssh"]["known_hosts"])
+    key = known.read_text().split()[1:3]
+    known.write_text(
+        "".join(f"198.51.100.{number} {' '.join(key)}\n" for number in (11, 12, 13, 21, 22, 31, 32, 41, 42))
+    )
+    answers |= {"db1": member("sync standby", 0), "db2": member("leader", None), "db3": member("replica", 512)}
+    answers |= {"lb1": balancer(held=False), "lb2": balancer(held=True)}
+    answers["region1"] = answer(leaders=["db2"])
+    return answers
+
+
+def balancer(*, held: bool) -> Answer:
+    shared = {"shared_address": {"address": "198.51.100.40", "held": held}}
+    return Answer(json.dumps({"told": {"haproxy": {"regions": BOTH_UP}, "keepalived": shared}, "event_loops": []}), 0)
+
+
+def test_a_database_cluster_and_a_shared_address(cluster: dict[str, Answer | NoAnswer]) -> None:
+    found = seen(0)
+    assert [(one.host, one.role, one.lag_bytes, one.connections, one.etcd) for one in found.databases] == [
+        ("db1", "sync standby", 0, 8, "healthy"),
+        ("db2", "leader", None, 8, "healthy"),
+        ("db3", "replica", 512, 8, "healthy"),
+    ]
+    assert {one.host: one.holds for one in found.balancers} == {"lb1": False, "lb2": True}
+    console = Console(width=100, file=io.StringIO(), record=True)
+    show(found, console)
+    printed = console.export_text()
+    assert "leader, 8 of 90 connections, etcd healthy" in printed
+    assert "replica, 512 bytes behind, 8 of 90 connections, etcd healthy" in printed
+    assert "shared address, region1 UP, region2 UP" in printed
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "problem"),
+    [
+        ("db1", SILENT, "no replica is synchronous: writes are on the leader alone"),
+        ("db2", SILENT, "no database host that answers leads"),
+        ("db3", member("leader", None), "db2 and db3 both say that they lead the database"),
+        (
+            "db3",
+            member("replica", None, member={"role": "replica", "state": "stopped", "lag_bytes": None}),
+            "db3: PostgreSQL is stopped",
+        ),
+        ("region1", answer(leaders=["db1"]), "region1: its way to the database goes to db1"),
+        ("lb1", balancer(held=True), "lb1 and lb2 have the shared address at once"),
+        ("lb2", balancer(held=False), "no balancer that answers has the shared address"),
+    ],
+)
+def test_what_is_wrong_with_them(
+    host: str, said: Answer | NoAnswer, problem: str, cluster: dict[str, Answer | NoAnswer]
+) -> None:
+    cluster[host] = said
+    assert problem in seen(1).problems
 
 
 @pytest.mark.parametrize(("days", "problems"), [(300, 0), (5, 1)])

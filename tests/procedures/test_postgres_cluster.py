@@ -82,20 +82,23 @@ def api(deployment: Deployment) -> tuple[MaasApi, Subnet]:
 class Writer:
     """Reserves one address after the other through the balanced address, and remembers what was acknowledged."""
 
-    def __init__(self, maas: MaasApi, subnet: Subnet, network: str) -> None:
+    def __init__(
+        self, maas: MaasApi, subnet: Subnet, network: str, numbers: range = range(60, 250), pause: float = 0.2
+    ) -> None:
         self._maas, self._subnet, self._network = maas, subnet, network
+        self._numbers, self._pause = numbers, pause
         self.acknowledged: list[str] = []
         self._done = threading.Event()
 
     def _write(self) -> None:
-        for number in range(60, 250):
+        for number in self._numbers:
             address = f"{self._network}.{number}"
             try:
                 self._maas.create_range(self._subnet, address, address, "written")
                 self.acknowledged.append(address)
             except (StepError, OSError):
                 self._done.wait(0.5)
-            if self._done.wait(0.2):
+            if self._done.wait(self._pause):
                 return
 
     @contextmanager

@@ -51,6 +51,24 @@ def test_second_apply_only_asks(controller: Controller) -> None:
     assert controller.local.differences() == []
 
 
+def test_an_empty_database_never_takes_the_place_of_one_with_rows(controller: Controller) -> None:
+    given = controller.bundle(content="b")
+    assert isinstance(given.settings, RegionSettings)
+    moved = dataclasses.replace(given, settings=dataclasses.replace(given.settings, database_host="10.0.0.6"))
+    controller.local.apply(controller.bundle())
+    (controller.home / "has-schema").unlink()
+    controller.commands()
+    before = controller.machine.snapshot()
+    with pytest.raises(
+        ToldError, match=r"has its MAAS in 10\.0\.0\.5:5432/maasdb, and 10\.0\.0\.6:5432/maasdb is empty"
+    ):
+        controller.local.apply(moved)
+    assert controller.commands() == []
+    assert controller.machine.snapshot() == before
+    controller.touch("has-schema")  # the rows were brought over
+    controller.local.apply(moved)
+
+
 def test_changed_file_restarts_without_migration(controller: Controller) -> None:
     controller.local.apply(controller.bundle())
     controller.commands()
