@@ -13,11 +13,14 @@ from agent.commands import Completed
 from agent.database_client import Login
 from agent.etcd import Etcd
 from agent.machine import Machine
+from agent.packages import Packages
 from agent.paths import Paths
 from agent.patroni import Member, is_within, undo_of
+from agent.patroni import Patroni as PatroniApi
 from agent.records import Record, Records
-from agent.roles import postgres_cluster
+from agent.roles import postgres_cluster, role_class
 from agent.trouble import ToldError
+from agent.units import Units
 from tests.agent.conftest import FakeHost, Local
 
 MEMBERS = {"h1": "198.51.100.11", "h2": "198.51.100.12", "h3": "198.51.100.13"}
@@ -25,7 +28,7 @@ ETCD = Bundle("h1", "c-etcd", EtcdSettings(MEMBERS), units=(ETCD_UNIT,))
 PATRONI = Bundle(
     "h1",
     "c-patroni",
-    PatroniSettings(15, MEMBERS["h1"], tuple(MEMBERS.values()), ("local all postgres peer",), "h2"),
+    PatroniSettings(15, MEMBERS["h1"], tuple(MEMBERS.values()), ("local all postgres peer",), "h2", 90),
     files=(File("/etc/patroni/config.yml", "scope: maas\n"),),
     units=(PATRONI_UNIT,),
 )
@@ -99,6 +102,25 @@ def test_members_of_a_running_etcd_stay(local: Local, monkeypatch: pytest.Monkey
     told = refusal(local, other)
     assert "h3 (198.51.100.13)" in told
     assert "put them back into database.cluster" in told
+
+
+def test_status_tells_the_part_of_this_host(local: Local, host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Etcd, "ailment", lambda _: "no majority")
+    found = [Member("h1", "sync_standby", "streaming", False, 16), Member("h2", "leader", "running", False)]
+    monkeypatch.setattr(PatroniApi, "members", lambda _: found)
+    host.program("runuser", "echo 7")
+    host.write("/etc/patroni/maas-ha.crt", "PEM")
+    records = [Record("t", "h1", bundle.component, bundle.settings, (), (), (), {}, ()) for bundle in (ETCD, PATRONI)]
+    with local._ready(ETCD) as (report, commands):
+        units = Units(commands, report, lambda name, before, verb: None)
+        machine = Machine(local.paths, report, commands, units, Packages(local.paths, commands, report))
+        etcd, patroni = (role_class(record.role).told(machine, record) for record in records)
+    assert etcd == {"etcd": "etcd: no majority"}
+    assert patroni == {
+        "member": {"role": "sync standby", "state": "streaming", "lag_bytes": 16},
+        "connections": {"used": 7, "allowed": 90},
+        "certificates": {"PostgreSQL": "PEM"},
+    }
 
 
 def test_a_patch_and_what_undoes_it() -> None:

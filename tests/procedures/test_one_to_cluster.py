@@ -9,8 +9,9 @@ import pytest
 
 from agent.errors import StepError
 from lab.cluster import Lab
-from tests.engine.deployment import Cluster, Deployment
+from tests.engine.deployment import STACK, Cluster, Deployment
 from tests.engine.hosts import unit_starts
+from tests.engine.test_1_up import maas_ha, status
 from tests.procedures.scenario import scenario
 from tests.procedures.test_postgres_cluster import MEMBERS, Writer, api, leader, settled, sql, until
 
@@ -154,6 +155,19 @@ def test_5_a_second_update_changes_nothing(one: Deployment) -> None:
     assert "unchanged" in resources
     assert "updated" not in resources
     assert unit_starts(lab) == starts
+
+
+def test_5_status_and_verify_know_the_cluster(one: Deployment) -> None:
+    assert maas_ha(one, "verify", STACK).returncode == 0
+    found = status(one)
+    assert found.problems == []
+    assert sorted(database.role for database in found.databases) == ["leader", "replica", "sync standby"]
+    assert {database.etcd for database in found.databases} == {"healthy"}
+    for database in found.databases:
+        assert (database.lag_bytes is None) == (database.role == "leader")
+        assert database.connections is not None
+    ends = {certificate.name for certificate in found.certificates}
+    assert ends == {"authority", *(f"PostgreSQL on {host}" for host in MEMBERS)}
 
 
 def test_6_the_host_that_was_the_one_is_a_member_like_others(one: Deployment, written: list[str]) -> None:
