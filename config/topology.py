@@ -112,7 +112,10 @@ class ExternalDatabase(Model):
 class DatabaseCluster(Model):
     """The PostgreSQL that all regions share, on three hosts of this stack or more, of which any may die (Patroni)."""
 
-    cluster: tuple[HostName, ...] = Field(description="An odd number of hosts: more than half of them must be up")
+    cluster: tuple[HostName, ...] = Field(
+        description="An odd number of hosts: more than half of them must be up. The first makes the database, or has it"
+        " already as database.host; the others copy it"
+    )
     version: Literal[14, 15, 16, 17] = Field(description="Major version, as the hosts' distribution has it")
     synchronous: bool = Field(
         True,
