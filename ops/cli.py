@@ -119,8 +119,7 @@ def status(
 
     console = Console()
     try:
-        cluster, outputs = statuses.known(stack, Path.cwd())
-        seen = statuses.of(cluster, outputs)
+        cluster, outputs, seen = statuses.first(stack, Path.cwd())
         while watch:
             if as_json:
                 typer.echo(seen.model_dump_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ops import agent_status, database_status, dhcp_status
 from ops.agent_status import AgentStatus, told_by
 from ops.database_status import DatabaseStatus
 from ops.dhcp_status import SubnetStatus
-from ops.hosts import NoAnswer, ask_all
+from ops.hosts import Answer, NoAnswer, ask_all
 from ops.maas_said import Maas, said_in_time
 from ops.stack import Outputs, read_outputs
 
@@ -83,20 +83,29 @@ class Status(BaseModel):
     """What is not as the stack file wants it; empty when all is well."""
 
 
-def known(stack: str, project: Path) -> tuple[Cluster, Outputs]:
-    """What of `stack` stays the same from look to look. Raises `StackFileError` or `EngineError`."""
-    return stack_file.read(stack, project), read_outputs(stack, project)
+def first(stack: str, project: Path) -> tuple[Cluster, Outputs, Status]:
+    """The first look at `stack`, and what stays the same from look to look; the engine is asked beside the hosts.
+
+    Raises `StackFileError` or `EngineError`.
+    """
+    cluster = stack_file.read(stack, project)
+    outputs, status = asyncio.run(_with_outputs(cluster, lambda: read_outputs(stack, project)))
+    return cluster, outputs, status
 
 
 def of(cluster: Cluster, outputs: Outputs) -> Status:
     """The status of a cluster whose stack has `outputs`; what doesn't answer in time is among the problems."""
-    return asyncio.run(_of(cluster, outputs))
+    return asyncio.run(_with_outputs(cluster, lambda: outputs))[1]
 
 
-async def _of(cluster: Cluster, outputs: Outputs) -> Status:
-    answers, maas = await asyncio.gather(
-        ask_all(cluster, list(cluster.topology.hosts), "status"), said_in_time(cluster, outputs)
-    )
+async def _with_outputs(cluster: Cluster, read: Callable[[], Outputs]) -> tuple[Outputs, Status]:
+    answering = asyncio.create_task(ask_all(cluster, list(cluster.topology.hosts), "status"))
+    outputs = await asyncio.to_thread(read)
+    maas = await said_in_time(cluster, outputs)
+    return outputs, _status(cluster, outputs, maas, await answering)
+
+
+def _status(cluster: Cluster, outputs: Outputs, maas: Maas, answers: Mapping[str, Answer | NoAnswer]) -> Status:
     hosts = {host: agent_status.read(answer) for host, answer in answers.items()}
     regions, racks = _regions(maas), _racks(maas, hosts)
     databases, balancers = database_status.of(hosts), _balancers(hosts)
