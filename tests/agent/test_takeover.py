@@ -13,6 +13,7 @@ from agent.etcd import Etcd
 from agent.roles.patroni import Patroni
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
+from tests.agent.test_crash import run
 from tests.agent.test_postgres import Server, server_of
 
 PASSWORDS = {f"{name}_password": f"one of {name}" for name in ("superuser", "replication", "rewind")}
@@ -60,6 +61,16 @@ def test_a_takeover_that_fails_is_undone(server: Server, machine: FakeHost, loca
     assert not signal.exists()
     assert server.ask("SELECT pg_is_in_recovery()") == "f"
     assert local.differences() == []
+
+
+def test_one_that_is_killed_is_undone_by_the_next_run(server: Server, machine: FakeHost, local: Local) -> None:
+    signal = server.folder / "data/standby.signal"
+    machine.hook("start", PATRONI_UNIT, f"touch {signal}; kill -9 $(ps -o ppid= -p $PPID)")
+    assert run(machine, "apply", patroni(server)) == -9
+    assert not (server.folder / "data/postmaster.pid").exists()
+    assert run(machine, "verify", None) == 0, (machine.outside / "agent.log").read_text()
+    assert not signal.exists()
+    assert server.ask("SELECT pg_is_in_recovery()") == "f"
 
 
 def test_data_of_another_cluster_in_etcd_are_refused_with_the_one_serving(
