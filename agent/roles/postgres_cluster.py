@@ -66,18 +66,25 @@ class PostgresCluster(Role):
         """Restart what must be, the leader last and as a replica."""
         self._restart_replicas()
         leader = self._leader()
-        if not self._patroni.waits_for_restart(leader):
-            return
+        if self._patroni.waits_for_restart(leader):
+            self._give_way(leader)
+        self._wait("the new settings in force on every host", self._restart_lacking)
+
+    def _give_way(self, leader: str) -> None:
         candidate = self._candidate(leader)
         self.work.report.step(f"let {candidate} lead instead of {leader}")
         self._patroni.switch_over(leader, candidate)
         self._wait(f"{candidate} as leader", lambda: "" if self._leads() == candidate else f"{leader} leads")
         self._wait("all hosts of the cluster", self._absent)
         self._restart_replicas()
-        # A lower limit reaches replicas only through a leader that was restarted with it.
-        if self._patroni.waits_for_restart(candidate):
-            self._restart(candidate)
-            self._restart_replicas()
+
+    def _restart_lacking(self) -> str:
+        """A lower limit reaches replicas only through a leader that was restarted with it, and once they know of it."""
+        leader = self._leader()
+        lacking = [name for name in sorted(self.settings.members, key=lambda name: name != leader) if self._lacks(name)]
+        for name in lacking:
+            self._restart(name)
+        return f"{', '.join(lacking)} had the former ones" if lacking else ""
 
     def _restart_replicas(self) -> None:
         leader = self._leader()
@@ -126,16 +133,20 @@ class PostgresCluster(Role):
 
     def _unnoticed(self) -> str:
         """A host that neither has the common settings nor knows that it must restart for them, or ""."""
-        postgresql = self._wanted.get("postgresql")
-        parameters = postgresql.get("parameters") if isinstance(postgresql, dict) else None
-        wanted = {str(name): str(value) for name, value in (parameters or {}).items()}
         for name in self.settings.members:
-            done = run_sql(self.work, self._login(name), "postgres", _settings_query(list(wanted)))
-            if done.code != 0:
-                return f"{name}: {done.complaint}"
-            if json.loads(done.stdout) != wanted and not self._patroni.waits_for_restart(name):
+            if self._lacks(name) and not self._patroni.waits_for_restart(name):
                 return f"{name} hasn't heard of them yet"
         return ""
+
+    def _lacks(self, name: str) -> bool:
+        """True if the host's PostgreSQL runs with other settings. Raises `NoAnswerError`."""
+        postgresql = self._wanted.get("postgresql")
+        parameters = postgresql.get("parameters") if isinstance(postgresql, dict) else None
+        wanted = {str(key): str(value) for key, value in (parameters or {}).items()}
+        done = run_sql(self.work, self._login(name), "postgres", _settings_query(list(wanted)))
+        if done.code != 0:
+            raise NoAnswerError(f"{name}: {done.complaint}")
+        return bool(json.loads(done.stdout) != wanted)
 
     def _leads(self) -> str:
         return self._patroni.leader()

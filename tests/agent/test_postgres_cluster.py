@@ -131,12 +131,17 @@ def test_a_patch_and_what_undoes_it() -> None:
     assert undo_of(wanted, found) == {"ttl": 30, "postgresql": {"parameters": {"max_connections": 100, "other": None}}}
 
 
+@pytest.fixture
+def hosts() -> Hosts:
+    return Hosts()
+
+
 class Hosts:
     """Three hosts that follow a changed limit once they are restarted, and what they were told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        self.leads, self.limit = "h2", 100
+        self.leads, self.limit, self.promoted = "h2", 100, ""
         self.limits = dict.fromkeys(MEMBERS, 100)
 
     def configuration(self) -> dict[str, object]:
@@ -144,18 +149,20 @@ class Hosts:
 
     def patch(self, name: str, changes: dict[str, object]) -> None:
         self.told.append(f"patch {name}")
-        self.limit = 150
+        self.limit = json.loads(json.dumps(changes))["postgresql"]["parameters"]["max_connections"]
 
     def restart(self, name: str) -> None:
+        """A replica never has a lower limit than its leader."""
         self.told.append(f"restart {name}")
-        self.limits[name] = self.limit
+        self.limits[name] = self.limit if name == self.leads else max(self.limit, self.limits[self.leads])
 
     def switch_over(self, leader: str, candidate: str) -> None:
         self.told.append(f"{leader} gives way to {candidate}")
-        self.leads = candidate
+        self.leads = self.promoted = candidate
 
     def waits_for_restart(self, name: str) -> bool:
-        return self.limits[name] != self.limit
+        """One that leads since just now hasn't looked yet."""
+        return self.limits[name] != self.limit and name != self.promoted
 
     def leader(self) -> str:
         return self.leads
@@ -169,8 +176,10 @@ class Hosts:
         return [Member(name, roles.get(name, "replica"), "running", False) for name in MEMBERS]
 
 
-def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    hosts, statements = Hosts(), list[str]()
+@pytest.fixture
+def statements(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the hosts are told in SQL: `HOST: SCRIPT`."""
+    statements = list[str]()
 
     def patroni(paths: Paths, members: dict[str, str]) -> Hosts:
         return hosts
@@ -187,6 +196,10 @@ def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, monkey
 
     monkeypatch.setattr(postgres_cluster, "Patroni", patroni)
     monkeypatch.setattr(postgres_cluster, "run_sql", run_sql)
+    return statements
+
+
+def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, hosts: Hosts, statements: list[str]) -> None:
     bundle = Bundle("h1", "c", WHOLE, secrets=SECRETS)
     assert local.apply(bundle) == {"version": "15.9"}
     assert hosts.told == ["patch h2", "restart h1", "restart h3", "h2 gives way to h3", "restart h2"]
@@ -195,3 +208,11 @@ def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, monkey
     hosts.told.clear()
     local.apply(bundle)
     assert hosts.told == []
+
+
+def test_a_lower_limit_is_in_force_on_all_hosts_in_the_end(local: Local, hosts: Hosts, statements: list[str]) -> None:
+    hosts.limit, hosts.limits = 200, dict.fromkeys(MEMBERS, 200)
+    local.apply(Bundle("h1", "c", WHOLE, secrets=SECRETS))
+    assert hosts.limits == dict.fromkeys(MEMBERS, 150)
+    assert hosts.told[:4] == ["patch h2", "restart h1", "restart h3", "h2 gives way to h3"]
+    assert hosts.told[-3:] == ["restart h3", "restart h1", "restart h2"]
