@@ -80,6 +80,16 @@ class PostgresSettings:
     connections: int = 0
     """What the server's files let MAAS's role hold, and `ALTER SYSTEM` may have taken away."""
 
+    @property
+    def unit(self) -> str:
+        """The server's, by Debian's name for it."""
+        return server_unit(self.version)
+
+
+def server_unit(version: int) -> str:
+    """Debian's unit of a version's first server."""
+    return f"postgresql@{version}-main.service"
+
 
 @dataclass(frozen=True)
 class RegionSettings:

@@ -31,7 +31,12 @@ class Login:
 
 def psql(settings: PostgresSettings) -> tuple[str, ...]:
     """psql as the server's administrator on its own host, with SQL on standard input."""
-    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "--cluster", f"{settings.version}/main", "-d", "postgres")
+    return administrators_psql("--cluster", f"{settings.version}/main")
+
+
+def administrators_psql(*where: str) -> tuple[str, ...]:
+    """psql as the administrator of the server on this host that psql's options `where` lead to."""
+    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", *where, "-d", "postgres")
     return ("runuser", "-u", "postgres", "--", "psql", *flags)
 
 

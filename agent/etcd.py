@@ -6,7 +6,7 @@ import base64
 from collections.abc import Iterable
 
 from agent.cluster_settings import ETCD_CLIENT_PORT
-from agent.mutual_tls import NoAnswerError, Peer
+from agent.mutual_tls import NoAnswerError, Peer, first_answer
 from agent.paths import Paths
 
 
@@ -32,16 +32,7 @@ class Etcd:
     def value(self, key: str) -> str:
         """The value of `key`, "" for none. Raises `NoAnswerError` if no member answers."""
         wanted = {"key": base64.b64encode(key.encode()).decode()}
-        reasons = []
-        for peer in self._peers:
-            try:
-                answer = peer.call("POST", "/v3/kv/range", wanted)
-                if answer.status == 200:
-                    return _first_value(answer.fields.get("kvs"))
-                reasons.append(f"{peer.address}: status {answer.status}")
-            except NoAnswerError as error:
-                reasons.append(error.cause)
-        raise NoAnswerError("; ".join(reasons))
+        return _first_value(first_answer(self._peers, "POST", "/v3/kv/range", wanted).get("kvs"))
 
 
 def _first_value(found: object) -> str:

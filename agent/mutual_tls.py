@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agent.cluster_settings import AUTHORITY, CERTIFICATE, KEY
@@ -67,3 +68,17 @@ class Peer:
         context = ssl.create_default_context(cafile=str(place / AUTHORITY))
         context.load_cert_chain(str(place / CERTIFICATE), str(place / KEY))
         return context
+
+
+def first_answer(peers: Iterable[Peer], method: str, path: str, body: object = None) -> dict[str, object]:
+    """What the first of `peers` says that answers with status 200. Raises `NoAnswerError` with every peer's reason."""
+    reasons = []
+    for peer in peers:
+        try:
+            answer = peer.call(method, path, body)
+            if answer.status == 200:
+                return answer.fields
+            reasons.append(f"{peer.address}: status {answer.status}")
+        except NoAnswerError as error:
+            reasons.append(error.cause)
+    raise NoAnswerError("; ".join(reasons))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.cluster_settings import PATRONI_FOLDER, REST_PORT
 from agent.errors import StepError
-from agent.mutual_tls import NoAnswerError, Peer
+from agent.mutual_tls import NoAnswerError, Peer, first_answer
 from agent.paths import Paths
 
 LONG = 120.0
@@ -77,16 +77,7 @@ class Patroni:
         self._tell(leader, "POST", "/switchover", {"leader": leader, "candidate": candidate}, LONG)
 
     def _any(self, path: str) -> dict[str, object]:
-        reasons = []
-        for peer in self._peers.values():
-            try:
-                answer = peer.call("GET", path)
-                if answer.status == 200:
-                    return answer.fields
-                reasons.append(f"{peer.address}: status {answer.status}")
-            except NoAnswerError as error:
-                reasons.append(error.cause)
-        raise NoAnswerError("; ".join(reasons))
+        return first_answer(self._peers.values(), "GET", path)
 
     def _tell(self, name: str, method: str, path: str, body: dict[str, object], timeout: float) -> None:
         answer = self._peers[name].call(method, path, body, timeout)

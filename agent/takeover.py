@@ -68,11 +68,6 @@ class Former:
     settings: PostgresSettings
 
     @property
-    def unit(self) -> str:
-        """The server's unit."""
-        return f"postgresql@{self.settings.version}-main.service"
-
-    @property
     def configuration(self) -> str:
         """Debian's folder of its configuration."""
         return f"/etc/postgresql/{self.settings.version}/main"
@@ -111,10 +106,10 @@ class Takeover:
                 f"{former.component} here is PostgreSQL {former.settings.version}; nothing was touched\n"
                 f"Write database.version: {former.settings.version}: its data become the cluster's as they are"
             )
-        if not self._work.units.state(former.unit).active:
+        if not self._work.units.state(former.settings.unit).active:
             raise StepError(
-                f"{former.unit} doesn't run, and its rows are to become the cluster's; nothing was touched\n"
-                f"Start it: `systemctl start {former.unit}`"
+                f"{former.settings.unit} doesn't run, and its rows are to become the cluster's; nothing was touched\n"
+                f"Start it: `systemctl start {former.settings.unit}`"
             )
         found = json.loads(self._ask(QUESTIONS))
         self._data, self.identifier, self._settings = found["data"], found["identifier"], found["settings"]
@@ -129,12 +124,12 @@ class Takeover:
         """Make the cluster's roles, stop the former server and lead Patroni to its data. Raises `StepError`."""
         work, former = self._work, self._former
         work.report.step(f"Patroni takes over the data of {former.component}")
-        self._ask("".join(map(self._role, ((REPLICATION, "REPLICATION"), (REWIND, "")))) + self._superuser())
+        self._ask(self._roles())
         self._write_configuration()
         # In this order an undo stops Patroni before it starts the former server.
         work.units.announce("start", PATRONI_UNIT, work.units.state(PATRONI_UNIT))
         work.makes(f"{self._data}/standby.signal")  # Patroni starts as a replica that then leads
-        work.units.stop([former.unit])
+        work.units.stop([former.settings.unit])
         link = work.paths.at(data_folder(self._version))
         if link.is_symlink():
             link.unlink()
@@ -146,24 +141,25 @@ class Takeover:
     def _ask(self, script: str) -> str:
         done = self._work.commands.run(*psql(self._former.settings), stdin=script, check=False)
         if done.code != 0:
-            raise StepError(f"{self._former.component}: {done.complaint}", unit=self._former.unit)
+            raise StepError(f"{self._former.component}: {done.complaint}", unit=self._former.settings.unit)
         return done.stdout
 
-    def _role(self, role: tuple[str, str]) -> str:
-        name, right = role
-        purpose = "replication" if name == REPLICATION else "rewind"
-        verifier = literal(scram.verifier(self._work.secret(f"{purpose}_password")))
-        grants = [f"GRANT EXECUTE ON FUNCTION {function} TO {identifier(name)};\n" for function in REWIND_NEEDS]
-        return (
-            f"SELECT {literal(f'CREATE ROLE {identifier(name)}')}"  # noqa: S608 - names of this program's own
-            f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(name)}) \\gexec\n"
-            f"ALTER ROLE {identifier(name)} LOGIN {right} PASSWORD {verifier};\n"
-            f"{'' if right else ''.join(grants)}"
+    def _roles(self) -> str:
+        grants = [f"GRANT EXECUTE ON FUNCTION {function} TO {identifier(REWIND)};\n" for function in REWIND_NEEDS]
+        return "".join(
+            [
+                _made(REPLICATION),
+                self._with_password(REPLICATION, "replication_password", "LOGIN REPLICATION"),
+                _made(REWIND),
+                self._with_password(REWIND, "rewind_password", "LOGIN"),
+                *grants,
+                self._with_password(SUPERUSER, "superuser_password", ""),
+            ]
         )
 
-    def _superuser(self) -> str:
-        verifier = literal(scram.verifier(self._work.secret("superuser_password")))
-        return f"ALTER ROLE {identifier(SUPERUSER)} PASSWORD {verifier};\n"
+    def _with_password(self, role: str, secret: str, rights: str) -> str:
+        verifier = literal(scram.verifier(self._work.secret(secret)))
+        return f"ALTER ROLE {identifier(role)} {rights} PASSWORD {verifier};\n"
 
     def _write_configuration(self) -> None:
         """What was the former server's own goes on: Patroni includes `postgresql.base.conf` of the data folder."""
@@ -183,8 +179,8 @@ class Takeover:
 def hand_back(machine: Machine, former: Former) -> None:
     """Patroni is gone while the one PostgreSQL is still its stack's: it serves the data again. Raises `StepError`."""
     machine.paths.at(data_folder(former.settings.version)).unlink()
-    machine.report.step(f"start {former.unit}")
-    machine.commands.run("systemctl", "start", former.unit)
+    machine.report.step(f"start {former.settings.unit}")
+    machine.commands.run("systemctl", "start", former.settings.unit)
 
 
 def put_away(machine: Machine, former: Former) -> None:
@@ -194,6 +190,13 @@ def put_away(machine: Machine, former: Former) -> None:
     if place.is_dir() and not disk.exists(aside):
         place.rename(aside)
         disk.sync_folder(aside.parent)
+
+
+def _made(role: str) -> str:
+    return (
+        f"SELECT {literal(f'CREATE ROLE {identifier(role)}')}"  # noqa: S608 - names of this program's own
+        f" WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}) \\gexec\n"
+    )
 
 
 def _value(text: str) -> str:

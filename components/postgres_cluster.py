@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from agent.bundle import Bundle, Effect, File, secret_marker
+from agent.bundle import Bundle, Effect, File, secret_marker, server_unit
 from agent.cluster_settings import (
     AUTHORITY,
     CERTIFICATE,
@@ -250,7 +250,7 @@ def _files(args: PostgresClusterArgs, member: Member) -> tuple[tuple[File, ...],
         *_certificates(PATRONI_FOLDER, "postgres", Effect.RELOAD, PATRONI_UNIT),
         File(f"/etc/systemd/system/{PATRONI_UNIT}.d/maas-ha.conf", render("patroni.service.conf")),
         File(
-            f"/etc/systemd/system/postgresql@{args.version}-main.service.d/maas-ha.conf",
+            f"/etc/systemd/system/{server_unit(args.version)}.d/maas-ha.conf",
             render("postgresql.service.conf", data_dir=data_folder(args.version)),
         ),
         File(PATRONI_CONF, conf, "root", "postgres", 0o640, effect=Effect.RELOAD, units=(PATRONI_UNIT,)),

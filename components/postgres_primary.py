@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from agent.bundle import Bundle, Effect, File, PostgresSettings, secret_marker
+from agent.bundle import Bundle, Effect, File, PostgresSettings, secret_marker, server_unit
 from components.args import Args
 from components.cluster_secrets import Certificate
 from components.host import Host
@@ -77,7 +77,7 @@ class PostgresPrimary(pulumi.ComponentResource):
     def __init__(self, name: str, args: PostgresPrimaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         files = _files(args)
         super().__init__("maas:index:PostgresPrimary", name, shown_in_preview(files), opts)
-        unit = _unit(args.version)
+        unit = server_unit(args.version)
         applied = args.host.apply(
             f"{name}-apply",
             Bundle(
@@ -105,16 +105,12 @@ class PostgresPrimary(pulumi.ComponentResource):
         self.register_outputs({"endpoint": self.endpoint})
 
 
-def _unit(version: int) -> str:
-    return f"postgresql@{version}-main.service"
-
-
 def _files(args: PostgresPrimaryArgs) -> tuple[File, ...]:
     folder = f"/etc/postgresql/{args.version}/main"
     certificate, key = f"{folder}/maas-ha.crt", f"{folder}/maas-ha.key"
 
     def file(path: str, content: str, effect: Effect, mode: int = 0o640) -> File:
-        return File(path, content, "postgres", "postgres", mode, effect=effect, units=(_unit(args.version),))
+        return File(path, content, "postgres", "postgres", mode, effect=effect, units=(server_unit(args.version),))
 
     hba = render(
         "pg_hba.conf",

@@ -20,6 +20,7 @@ from agent.cluster_settings import (
     PatroniSettings,
     data_folder,
 )
+from agent.database_client import administrators_psql
 from agent.errors import StepError
 from agent.etcd import Etcd
 from agent.machine import Machine, Work
@@ -28,7 +29,7 @@ from agent.patroni import UP
 from agent.patroni import Patroni as Cluster
 from agent.records import Record
 from agent.roles.base import Role
-from agent.takeover import Takeover, former_of, hand_back, is_taken_over
+from agent.takeover import Former, Takeover, former_of, hand_back, is_taken_over
 
 QUORUM_DEADLINE = 180.0
 """Seconds until etcd's members have found each other."""
@@ -37,9 +38,8 @@ COPY_DEADLINE = 1500.0
 NOT_WRONG = ("is already in use", "is not reachable", "bootstrap.pg_hba  is not defined")
 """What Patroni's check also says: of hosts that do run, or don't yet, and of lines that it has from elsewhere."""
 USED = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();"
-LOADED = """
-    SELECT extract(epoch FROM pg_conf_load_time());
-"""
+LOADED = "SELECT extract(epoch FROM pg_conf_load_time());"
+PSQL = administrators_psql("-h", "/var/run/postgresql", "-p", str(POSTGRES_PORT))
 
 
 class Patroni(Role):
@@ -145,7 +145,7 @@ class Patroni(Role):
 
     def _unread(self) -> str:
         """What of the new files PostgreSQL doesn't follow yet."""
-        done = self.work.commands.run(*_psql(), stdin=LOADED, check=False)
+        done = self.work.commands.run(*PSQL, stdin=LOADED, check=False)
         if done.code != 0:
             return done.complaint
         if float(done.stdout) < self._swapped - 0.001:
@@ -157,7 +157,7 @@ class Patroni(Role):
     def remove(self) -> None:
         """While the one PostgreSQL that was here is still the stack's, it goes on with what the leader has."""
         host = self.work.bundle.host
-        if self.work.record and self._is_handed_back() and (leader := self._cluster.leader()) != host:
+        if self.work.record and self._handed_back() and (leader := self._cluster.leader()) != host:
             raise StepError(
                 f"{leader or 'no host'} leads, and PostgreSQL on {host} would go on without what was written there\n"
                 f"Let {host} lead: `runuser -u postgres -- patronictl -c {PATRONI_CONF} switchover --candidate {host}`"
@@ -165,18 +165,19 @@ class Patroni(Role):
 
     def removed(self) -> None:
         """The one PostgreSQL that was here before serves again, if it is still the stack's."""
-        if (former := former_of(self.work.paths)) and self._is_handed_back():
+        if former := self._handed_back():
             hand_back(self.work, former)
 
-    def _is_handed_back(self) -> bool:
-        return former_of(self.work.paths) is not None and is_taken_over(self.work.paths, self.settings.version)
+    def _handed_back(self) -> Former | None:
+        """The PostgreSQL whose data these are, while it is the stack's."""
+        return former_of(self.work.paths) if is_taken_over(self.work.paths, self.settings.version) else None
 
     @classmethod
     def told(cls, machine: Machine, record: Record) -> dict[str, object]:
         """This host's part in the cluster, its connections and its certificate."""
         settings = record.settings
         assert isinstance(settings, PatroniSettings)  # noqa: S101 - the record's role is this one
-        done = machine.commands.run(*_psql(), stdin=USED, check=False)
+        done = machine.commands.run(*PSQL, stdin=USED, check=False)
         certificate = machine.paths.at(f"{PATRONI_FOLDER}/{CERTIFICATE}")
         try:
             members = Cluster(machine.paths, {record.host: settings.address}).members()
@@ -201,8 +202,3 @@ class Patroni(Role):
             return []
         down = Cluster(machine.paths, {record.host: settings.address}).is_up(record.host)
         return [f"Patroni: {down}"] if down else []
-
-
-def _psql() -> tuple[str, ...]:
-    flags = ("-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-h", "/var/run/postgresql", "-p", str(POSTGRES_PORT))
-    return ("runuser", "-u", "postgres", "--", "psql", *flags, "-d", "postgres")

@@ -53,11 +53,6 @@ class Postgres(Role):
         self._swapped = time.time()
         self._state: ServerState | None = None
 
-    @property
-    def unit(self) -> str:
-        """The server's unit."""
-        return f"postgresql@{self.settings.version}-main.service"
-
     def prepare(self) -> None:
         """The password must be in the bundle; a cluster's host doesn't go back to one PostgreSQL."""
         self.work.secret("database_password")
@@ -80,14 +75,16 @@ class Postgres(Role):
         done = self.work.commands.run(*argv, check=False)
         if done.code != 0:
             raise StepError(f"PostgreSQL refuses its configuration: {done.stderr.strip() or done.complaint}")
-        if self.work.units.state(self.unit).active and (error := read_state(self.work, self.settings).hba_error):
+        if self.work.units.state(self.settings.unit).active and (
+            error := read_state(self.work, self.settings).hba_error
+        ):
             raise StepError(f"PostgreSQL refuses pg_hba.conf: {error}")
 
     def health(self) -> None:
         """The server answers, has read its files, and no setting waits for a restart."""
-        self.work.wait("PostgreSQL", START_DEADLINE, self._missing, unit=self.unit)
+        self.work.wait("PostgreSQL", START_DEADLINE, self._missing, unit=self.settings.unit)
         if self._state and self._state.pending:
-            raise StepError(f"settings wait for a restart of {self.unit}: {', '.join(self._state.pending)}")
+            raise StepError(f"settings wait for a restart of {self.settings.unit}: {', '.join(self._state.pending)}")
         if self._state and (short := too_few_connections(self.settings, self._state)):
             raise StepError(short)
 
@@ -96,7 +93,7 @@ class Postgres(Role):
         if done.code != 0:
             return done.complaint
         self._state = parse_state(done.stdout)
-        told = effects(self.work.changes).get(self.unit, Effect.NOTHING) is not Effect.NOTHING
+        told = effects(self.work.changes).get(self.settings.unit, Effect.NOTHING) is not Effect.NOTHING
         # A reload is only a signal; the server says when it has followed it.
         return "it hasn't read its files yet" if told and self._state.loaded < self._swapped - 0.001 else ""
 

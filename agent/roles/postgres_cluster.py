@@ -74,7 +74,7 @@ class PostgresCluster(Role):
         candidate = self._candidate(leader)
         self.work.report.step(f"let {candidate} lead instead of {leader}")
         self._patroni.switch_over(leader, candidate)
-        self._wait(f"{candidate} as leader", lambda: "" if self._leads() == candidate else f"{leader} leads")
+        self._wait(f"{candidate} as leader", lambda: "" if self._patroni.leader() == candidate else f"{leader} leads")
         self._wait("all hosts of the cluster", self._absent)
         self._restart_replicas()
 
@@ -148,13 +148,10 @@ class PostgresCluster(Role):
             raise NoAnswerError(f"{name}: {done.complaint}")
         return bool(json.loads(done.stdout) != wanted)
 
-    def _leads(self) -> str:
-        return self._patroni.leader()
-
     def _leader(self) -> str:
         """The host that leads. Raises `StepError` if there is none."""
-        self._wait("a leader", lambda: "" if self._leads() else "no host leads")
-        return self._leads()
+        self._wait("a leader", lambda: "" if self._patroni.leader() else "no host leads")
+        return self._patroni.leader()
 
     def _login(self, name: str) -> Login:
         authority = str(self.work.paths.at(f"{PATRONI_FOLDER}/{AUTHORITY}"))
@@ -187,7 +184,7 @@ class PostgresCluster(Role):
         """What the hosts had in common before comes back; those that were restarted stay up."""
         if self._undo:
             with suppress(StepError):
-                self._patroni.patch(self._leads(), self._undo)
+                self._patroni.patch(self._patroni.leader(), self._undo)
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:
