@@ -200,5 +200,6 @@ def _made(role: str) -> str:
 
 
 def _value(text: str) -> str:
-    quoted = text.replace("'", "''")
+    """A string of postgresql.conf, in which a backslash always escapes."""
+    quoted = text.replace("\\", "\\\\").replace("'", "''")
     return f"'{quoted}'"

@@ -84,6 +84,8 @@ def test_data_of_another_cluster_in_etcd_are_refused_with_the_one_serving(
 
 
 def test_patroni_finds_the_data_the_settings_and_its_roles(server: Server, machine: FakeHost, local: Local) -> None:
+    own = r"log_line_prefix = 'a\\b''c '"
+    (machine.root / f"{server.etc}/conf.d/99-own.conf".lstrip("/")).write_text(f"{own}\n")
     local.apply(patroni(server))
     place = machine.root / link(server).lstrip("/")
     assert place.is_symlink()
@@ -92,6 +94,7 @@ def test_patroni_finds_the_data_the_settings_and_its_roles(server: Server, machi
     assert not (server.folder / "data/postmaster.pid").exists()
     base = (server.folder / "data/postgresql.base.conf").read_text()
     assert "log_statement = 'all'\n" in base
+    assert f"{own}\n" in base
     assert "data_directory" not in base
     assert "max_connections" not in base
     data, log = str(server.folder / "data"), str(server.folder / "log")
