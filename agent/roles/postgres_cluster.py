@@ -184,7 +184,7 @@ class PostgresCluster(Role):
         """What the hosts had in common before comes back; those that were restarted stay up."""
         if self._undo:
             with suppress(StepError):
-                self._patroni.patch(self._patroni.leader(), self._undo)
+                self._patroni.patch(self._patroni.leader() or self.work.bundle.host, self._undo)
 
     @classmethod
     def differences(cls, machine: Machine, record: Record) -> list[str]:

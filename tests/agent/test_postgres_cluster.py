@@ -11,6 +11,7 @@ from agent.bundle import Bundle, File, PostgresSettings
 from agent.cluster_settings import ETCD_UNIT, PATRONI_UNIT, EtcdSettings, PatroniSettings, PostgresClusterSettings
 from agent.commands import Completed
 from agent.database_client import Login
+from agent.errors import StepError
 from agent.etcd import Etcd
 from agent.machine import Machine
 from agent.packages import Packages
@@ -208,6 +209,19 @@ def test_replicas_restart_first_and_the_leader_as_a_replica(local: Local, hosts:
     hosts.told.clear()
     local.apply(bundle)
     assert hosts.told == []
+
+
+def test_settings_come_back_though_no_host_leads(
+    local: Local, hosts: Hosts, statements: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(leader: str, candidate: str) -> None:
+        hosts.leads = ""
+        raise StepError("nobody leads")
+
+    monkeypatch.setattr(hosts, "switch_over", lost)
+    with pytest.raises(ToldError, match="nobody leads"):
+        local.apply(Bundle("h1", "c", WHOLE, secrets=SECRETS))
+    assert (hosts.told[-1], hosts.limit) == ("patch h1", 100)
 
 
 def test_a_lower_limit_is_in_force_on_all_hosts_in_the_end(local: Local, hosts: Hosts, statements: list[str]) -> None:
