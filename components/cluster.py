@@ -9,7 +9,7 @@ import pulumi
 
 from agent.bundle import File
 from agent.packaging import DEB, PACKAGINGS
-from components import balancers, haproxy_frontend, isc_dhcp_pair, postgres_cluster, rack_controller
+from components import balancers, isc_dhcp_pair, rack_controller, shared_database
 from components.cluster_secrets import ClusterSecrets
 from components.dhcp_failover_pair import DhcpFailoverPair, DhcpFailoverPairArgs
 from components.host import Host, HostArgs
@@ -18,12 +18,10 @@ from components.maas_tls import MaasTls, maas_tls
 from components.postgres_primary import Database
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
-from components.shared_database import packages as database_packages
-from components.shared_database import shared_database
 from components.virtual_address import Balancer
 from config.load import Stack
 from config.stack_file import Cluster
-from config.topology import AptRepository, DatabaseCluster, DhcpPair, ExternalDatabase, Topology
+from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
 from config.topology import IscDhcpPair as WantedIscDhcpPair
 from config.urls import balanced_url, region_url
 from config.versions import VERSIONS
@@ -52,7 +50,7 @@ def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = 
     below = pulumi.ResourceOptions(parent=parent)
     secrets = ClusterSecrets(name, below)
     hosts = {host: _host(host, cluster, below) for host in topology.hosts}
-    database = shared_database(stack, hosts, secrets, below)
+    database = shared_database.shared_database(stack, hosts, secrets, below)
     load_balancer = balancers.balancer(topology, hosts, secrets, below)
     regions = _regions(topology, hosts, secrets, database, load_balancer, below)
     leader = next(iter(regions.values()))
@@ -67,19 +65,18 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
     topology = cluster.topology
     host = topology.hosts[name]
     roles = topology.roles[name]
-    database = database_packages(topology)
-    is_cluster = isinstance(topology.database, DatabaseCluster)
+    database = shared_database.packages(topology)
     packaging = PACKAGINGS[topology.maas.packaging]
     by_role = {
         "database": database,
         "load balancer": balancers.packages(topology),
-        "region": (*packaging.region_packages, *(haproxy_frontend.PACKAGES if is_cluster else ())),
+        "region": (*packaging.region_packages, *shared_database.region_packages(topology)),
         "rack": packaging.rack_packages,
         "DHCP": isc_dhcp_pair.PACKAGES,
     }
     files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles and packaging == DEB else []
-    if is_cluster and "database" in roles:
-        files.append(postgres_cluster.NO_MAIN_CLUSTER)
+    if "database" in roles:
+        files += shared_database.files(topology)
     if topology.maas.repository:
         files.append(_apt_source(topology.maas.repository))
     return Host(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components import leader_proxy, postgres_cluster, postgres_primary
+from agent.bundle import File
+from components import haproxy_frontend, leader_proxy, postgres_cluster, postgres_primary
 from components.cluster_secrets import ClusterSecrets
 from components.external_database import external_database
 from components.host import Host
@@ -26,6 +27,16 @@ def packages(topology: Topology) -> tuple[str, ...]:
     if isinstance(given, DatabaseCluster):
         return postgres_cluster.packages(given.version)
     return postgres_primary.packages(given.version) if isinstance(given, WantedPrimary) else ()
+
+
+def region_packages(topology: Topology) -> tuple[str, ...]:
+    """Packages by which each region's host reaches it, beside MAAS's own."""
+    return haproxy_frontend.PACKAGES if isinstance(topology.database, DatabaseCluster) else ()
+
+
+def files(topology: Topology) -> tuple[File, ...]:
+    """Files that have to be there before `packages` are."""
+    return (postgres_cluster.NO_MAIN_CLUSTER,) if isinstance(topology.database, DatabaseCluster) else ()
 
 
 def shared_database(

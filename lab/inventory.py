@@ -16,7 +16,7 @@ from lab.files import write_atomic
 DEFAULT_NAME = "dev"
 DEFAULT_NETWORK = IPv4Network("198.51.100.0/24")
 DEFAULT_MAAS = "3.4"
-DEFAULT_HOSTS: Mapping[str, int] = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31, "rack2": 32, "lb1": 41}
+DEFAULT_HOSTS = {"db1": 11, "region1": 21, "region2": 22, "rack1": 31, "rack2": 32, "lb1": 41}
 DEPLOY_USER = "deploy"
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -79,11 +79,7 @@ def parse_hosts(text: str) -> tuple[tuple[str, int], ...]:
 SHAPES: Mapping[str, Shape] = {
     "ha": Shape(
         IPv4Network("203.0.113.0/24"),
-        tuple(
-            (f"{role}{number}", 10 * tens + number)
-            for role, tens, count in (("db", 1, 3), ("region", 2, 3), ("rack", 3, 2), ("lb", 4, 2))
-            for number in range(1, count + 1)
-        ),
+        tuple((DEFAULT_HOSTS | {"db2": 12, "db3": 13, "region3": 23, "lb2": 42}).items()),
     )
 }
 """Labs that have more than the six hosts of any other name, for the stack file of that name."""

@@ -56,18 +56,23 @@ def everyone_reaches_the_regions(topology: Topology) -> Iterator[Finding]:
             yield Finding(f"hosts.{name}", problem, "name one under `also`, or use one family for all")
 
 
+def region_ports(topology: Topology) -> tuple[range, ...]:
+    """Ports of a region's host that are taken whatever TLS there is."""
+    is_cluster = isinstance(topology.database, DatabaseCluster)
+    proxy = (range(LEADER_PROXY, LEADER_PROXY + 1),) if is_cluster else ()
+    return (*VERSIONS[topology.maas.version].region_ports, *proxy)
+
+
 def ssh_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     """sshd listens where no service of the host's roles does."""
     facts, tls = VERSIONS[topology.maas.version], topology.maas.tls
     balanced = tuple(range(port, port + 1) for port, _ in facts.balanced_ports)
     own_tls = (range(tls.port, tls.port + 1),) if tls else ()
-    is_cluster = isinstance(topology.database, DatabaseCluster)
-    of_cluster = (ETCD, range(PATRONI, PATRONI + 1)) if is_cluster else ()
-    proxy = (range(LEADER_PROXY, LEADER_PROXY + 1),) if is_cluster else ()
+    of_cluster = (ETCD, range(PATRONI, PATRONI + 1)) if isinstance(topology.database, DatabaseCluster) else ()
     taken = {
         "database": (range(POSTGRES, POSTGRES + 1), *of_cluster),
         "load balancer": (range(LOCAL_PORT, LOCAL_PORT + 1), *balanced, *own_tls, *((range(443, 444),) if tls else ())),
-        "region": (*facts.region_ports, *own_tls, *proxy),
+        "region": (*region_ports(topology), *own_tls),
         "rack": (range(RACK_HTTP, RACK_HTTP + 1),),
     }
     for name, roles in topology.roles.items():

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
-from config.rules.network import LEADER_PROXY
-from config.topology import DatabaseCluster, ExternalDatabase, Topology
+from config.rules.network import region_ports
+from config.topology import ExternalDatabase, Topology
 from config.versions import MAAS_STARTS_ON, VERSIONS
 
 ADVISED_WORKERS = 8
@@ -44,8 +44,7 @@ def channel_is_of_the_version(topology: Topology) -> Iterator[Finding]:
 def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     """MAAS's TLS and a region's other ports are different ones (maas-facts §8)."""
     maas, facts = topology.maas, VERSIONS[topology.maas.version]
-    proxied = isinstance(topology.database, DatabaseCluster) and maas.tls and maas.tls.port == LEADER_PROXY
-    if maas.tls and (proxied or any(maas.tls.port in ports for ports in facts.region_ports)):
+    if maas.tls and any(maas.tls.port in ports for ports in region_ports(topology)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
     elif maas.tls and maas.tls.port in (LOCAL_PORT, *(port for port, _ in facts.balanced_ports)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of the load balancer's host", "use 5443")
