@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +49,11 @@ def scenario(
 def _mapping(value: object) -> dict[str, object]:
     assert isinstance(value, dict)
     return value
+
+
+def until(what: str, holds: Callable[[], object], seconds: float = 300.0) -> None:
+    """Ask until it holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)

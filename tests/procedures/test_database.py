@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 
@@ -12,7 +11,7 @@ import pytest
 from lab.cluster import Lab
 from tests.engine.deployment import Cluster, Deployment
 from tests.engine.hosts import sql, unit_starts
-from tests.procedures.scenario import scenario
+from tests.procedures.scenario import scenario, until
 
 pytestmark = pytest.mark.lab
 
@@ -64,14 +63,6 @@ def configuration_read(lab: Lab) -> str:
 def network_lines(lab: Lab) -> list[str]:
     """Lines of pg_hba.conf that let anybody in from the network."""
     return [line for line in lab.exec("db1", "cat", HBA).stdout.splitlines() if line.startswith("host")]
-
-
-def until(what: str, holds: Callable[[], object], seconds: float = 300.0) -> None:
-    """Ask until it holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 def event_loops(lab: Lab, region: str) -> int:

@@ -12,8 +12,8 @@ from lab.cluster import Lab
 from tests.engine.deployment import STACK, Cluster, Deployment
 from tests.engine.hosts import unit_starts
 from tests.engine.test_1_up import maas_ha, status
-from tests.procedures.scenario import scenario
-from tests.procedures.test_postgres_cluster import MEMBERS, Writer, api, leader, settled, sql, until
+from tests.procedures.database_cluster import MEMBERS, Writer, api, leader, nothing_is_left_to_do, settled, sql
+from tests.procedures.scenario import scenario, until
 
 pytestmark = pytest.mark.lab
 
@@ -147,14 +147,7 @@ def test_4_the_cluster_begins_with_every_row(one: Deployment, written: list[str]
 
 
 def test_5_a_second_update_changes_nothing(one: Deployment) -> None:
-    lab = one.lab
-    for host in (*MEMBERS, "region1"):
-        assert lab.exec(host, "maas-ha-agent", "verify").stdout == ""
-    starts = unit_starts(lab)
-    resources = one.up().partition("Resources:")[2]
-    assert "unchanged" in resources
-    assert "updated" not in resources
-    assert unit_starts(lab) == starts
+    nothing_is_left_to_do(one, (*MEMBERS, "region1"))
 
 
 def test_5_status_and_verify_know_the_cluster(one: Deployment) -> None:
