@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +84,11 @@ def test_the_product_never_knows_the_lab() -> None:
         for path in (PROJECT / room).rglob("*.py"):
             words = path.read_text(encoding="utf-8").lower().replace("(", " ").split()
             assert not {"lab", "lab.", "stand-in", "nspawn"} & set(words), path
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("Pulumi.*.yaml")), ids=lambda path: path.name)
+def test_a_committed_stack_file_asks_for_nobodys_passphrase(path: Path) -> None:
+    """The engine writes a checkout's own salt into it; with it no other checkout's `make up` would begin."""
+    argv = ["git", "show", f":{path.name}"]
+    committed = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    assert "encryptionsalt" not in committed
