@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+LAUNCHER = "/usr/local/sbin/maas-ha-agent"
+LIBRARY = "/usr/local/lib/maas-ha"
+"""The agent itself."""
+
 
 @dataclass(frozen=True)
 class Paths:

@@ -7,7 +7,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from agent.roles.host import LAUNCHER, LIBRARY
+from agent.paths import LAUNCHER, LIBRARY
 
 ARCHIVE = f"{LIBRARY}/agent.pyz"
 """Where the archive goes (0644)."""

@@ -11,6 +11,7 @@ from agent import before, disk
 from agent.bundle import HostSettings
 from agent.errors import StepError
 from agent.machine import Machine, Work
+from agent.paths import LAUNCHER, LIBRARY
 from agent.preflight import check_machine
 from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
@@ -23,8 +24,6 @@ FREE_SPACE = 512 * 1024 * 1024
 """Bytes that must be free below /var before packages are installed."""
 CLOUD_INIT_DEADLINE = 900.0
 """Seconds to wait for cloud-init, which installs packages of its own."""
-LAUNCHER = "/usr/local/sbin/maas-ha-agent"
-LIBRARY = "/usr/local/lib/maas-ha"
 
 
 class Host(Role):

@@ -16,7 +16,7 @@ import pytest
 
 from agent.bundle import Bundle
 from agent.keepalived import CONF, KeepalivedSettings
-from agent.roles.host import LAUNCHER
+from agent.paths import LAUNCHER
 from tests.engine.deployment import STACK
 from tests.engine.hosts import packages, unit_starts
 from tests.engine.poller import Poller

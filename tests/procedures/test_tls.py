@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from agent.roles.host import LAUNCHER
+from agent.paths import LAUNCHER
 from tests.engine.deployment import STACK, Cluster, Deployment, name_of, plaintext
 from tests.engine.hosts import files_holding, sql
 from tests.lab.standin.daemons.polling import eventually
