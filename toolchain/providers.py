@@ -30,6 +30,13 @@ runpy.run_module("toolchain.plugins.{name}", run_name="__main__", alter_sys=True
 """Python puts a script's own folder first on the module path, so the plugin runs from its copy, wherever the
 checkout is or goes."""
 
+LOGS: Final = "logs"
+NO_LOGS: Final = """\
+The engine keeps a log of each command here, with every property of every resource, unless it can't: this is a file.
+Where one is wanted: pulumi up --logtostderr -v=9 2>up.log
+"""
+"""It took half of the engine's time (docs/adr/0001-engine.md); there is no option against it."""
+
 
 class Providers:
     """Installs the provider plugins for an engine."""
@@ -42,7 +49,8 @@ class Providers:
     def key(self, official: bool) -> str:
         """Stands for what gets installed."""
         pins = [f"{name} {version}" for name, version in versions.PLUGINS.items()]
-        return digest("official", *pins) if official else digest("bundled", LAUNCHER, *pins, self._content())
+        kind = ("official",) if official else ("bundled", LAUNCHER, self._content())
+        return digest(*kind, NO_LOGS, *pins)
 
     def install(self, engine: Path, official: bool) -> Path:
         """A PULUMI_HOME that holds the plugins: our own, so that they never get into other projects.
@@ -65,6 +73,7 @@ class Providers:
 
         def furnish(home: Path) -> None:
             (home / "workspaces").symlink_to(remembered)
+            (home / LOGS).write_text(NO_LOGS)
             fill(home)
 
         return self._cache.make("home", key, furnish)

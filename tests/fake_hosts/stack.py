@@ -80,6 +80,7 @@ def plugins_home(home: Path) -> Path:
     """A PULUMI_HOME with the project's plugins, but for the one that dials hosts."""
     own = Path(environment()["PULUMI_HOME"])
     (home / "plugins" / PLUGIN).mkdir(parents=True)
+    shutil.copy2(own / "logs", home / "logs")
     for plugin in (own / "plugins").iterdir():
         if not plugin.name.startswith(PLUGIN):
             _copy(plugin, home / "plugins" / plugin.name)  # the engine passes over links

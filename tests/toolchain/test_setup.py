@@ -82,6 +82,12 @@ def test_changed_plugin_is_installed_again(sandbox: Sandbox) -> None:
     assert len(sandbox.calls("pulumi")) == 6
 
 
+def test_the_engine_can_keep_no_log(sandbox: Sandbox) -> None:
+    """With all properties of all resources, it took half of the engine's time."""
+    assert sandbox.run().returncode == 0
+    assert "pulumi up --logtostderr" in Path(sandbox.checkout.needed().home, "logs").read_text()
+
+
 def test_changed_lock_is_installed(sandbox: Sandbox) -> None:
     assert sandbox.run().returncode == 0
     with (sandbox.root / "requirements.lock").open("a") as lock:
