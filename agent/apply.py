@@ -43,6 +43,8 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
                 role.roll_back()
             work.packages.undo()
             transaction.roll_back()
+            if role:
+                role.rolled_back()
         if told is None:
             raise
         raise told from None

@@ -125,6 +125,10 @@ class RegionSettings:
     """Oldest major version of PostgreSQL that this MAAS supports."""
     connections: int = 0
     """What all regions need together; an external database must have it free."""
+    balancers: tuple[str, ...] = ()
+    """Addresses of the balancers' hosts, at each of which the region is drained before it is restarted."""
+    view_port: int = 0
+    """Where each of them shows its regions what it thinks of them."""
 
 
 @dataclass(frozen=True)

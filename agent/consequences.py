@@ -22,7 +22,9 @@ class Consequence(str, enum.Enum):
     """Another host serves instead."""
 
 
-OF_EFFECT: dict[tuple[str, Effect], Consequence] = {}
+OF_EFFECT: dict[tuple[str, Effect], Consequence] = {
+    ("region", Effect.RESTART): Consequence.DRAIN_FIRST,
+}
 """(Role, what its files ask of a unit) → how that is felt, where it isn't felt as what it is."""
 
 OF_REMOVAL: dict[str, Consequence] = {

@@ -218,8 +218,14 @@ def event_loops(url: str, ca_certificate: str = "") -> list[str]:
 
     `ca_certificate` is the PEM of the authority that https is verified by.
     """
+    return list(event_loop_addresses(url, ca_certificate))
+
+
+def event_loop_addresses(url: str, ca_certificate: str = "") -> dict[str, list[str]]:
+    """The same names, each with its addresses (maas-facts §4.2). Raises `OSError`."""
     request = urllib.request.Request(f"{url.rstrip('/')}/rpc/")  # noqa: S310 - a fixed address
-    return list(_object(_object(read_json(request, ca_certificate)).get("eventloops")))
+    loops = _object(_object(read_json(request, ca_certificate)).get("eventloops"))
+    return {name: [str(end[0]) for end in ends] if isinstance(ends, list) else [] for name, ends in loops.items()}
 
 
 def vlan_of(answer: object) -> Vlan:

@@ -65,10 +65,14 @@ def missing_event_loops(machine: Machine, workers: int) -> str:
         names = event_loops(OWN_URL)
     except (OSError, StepError) as error:
         return f"{OWN_URL}/rpc/: {error}"
-    hosts = {socket.gethostname(), socket.gethostname().partition(".")[0]}
-    alive = [name for name in names if name.partition(":")[0] in hosts and _lives(machine, name)]
+    alive = [name for name in names if is_own(name) and _lives(machine, name)]
     wanted = min(workers, MAX_WORKERS)
     return "" if len(alive) >= wanted else f"{len(alive)} of {wanted} event loops of this host are listed"
+
+
+def is_own(event_loop: str) -> bool:
+    """True for an event loop of this host."""
+    return event_loop.partition(":")[0] in (socket.gethostname(), socket.gethostname().partition(".")[0])
 
 
 def _lives(machine: Machine, event_loop: str) -> bool:

@@ -138,6 +138,7 @@ def _regions(
                 packaging=PACKAGINGS[topology.maas.packaging],
                 workers=region.workers,
                 load_balancer=load_balancer,
+                balancers=tuple(_address(topology, host) for host in topology.load_balancer.named.values()),
                 database=database,
                 admin_username=topology.maas.admin.username,
                 admin_email=topology.maas.admin.email,

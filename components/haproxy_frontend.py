@@ -9,6 +9,7 @@ from components.args import Args
 from components.host import Host
 from components.render import render, shown_in_preview
 from config.load_balancer import LOCAL_PORT
+from config.ports import DRAIN_PORT, VIEW_PORT
 from config.urls import balanced_url
 
 PACKAGES = ("haproxy",)
@@ -56,7 +57,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
     def __init__(self, name: str, args: HaproxyFrontendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         file = _haproxy_cfg(args)
         super().__init__("maas:index:HaproxyFrontend", name, shown_in_preview([file]), opts)
-        ports = (*(port for port, _ in args.routes), LOCAL_PORT)
+        ports = (*(port for port, _ in args.routes), LOCAL_PORT, VIEW_PORT)
         applied = args.host.apply(
             f"{name}-apply",
             Bundle(
@@ -84,6 +85,8 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         local_port=LOCAL_PORT,
         bind=":::{} v4v6" if ":" in args.address else ":{}",
         host=args.address,
+        drain_port=DRAIN_PORT,
+        view_port=VIEW_PORT,
         regions=[{"name": region, "address": address} for region, address in args.regions],
         routes=[{"port": port, "to": to, "check": _check(args, to)} for port, to in args.routes],
     )

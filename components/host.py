@@ -24,8 +24,8 @@ T = TypeVar("T")
 APPLY_SECONDS, REMOVE_SECONDS = 1800, 900
 """Longest a transaction may take: packages over a slow line, or two regiond stops of two minutes (maas-facts §0a)."""
 
-GRACE_SECONDS = 120
-"""Left for rolling back after a transaction ran out of time."""
+GRACE_SECONDS = 480
+"""Left for rolling back after a transaction ran out of time: a unit's restart, and a region that serves again."""
 
 DIAL_ATTEMPTS = 10
 """About 11 s of attempts at a port that refuses (pulumi-practice §2.1)."""

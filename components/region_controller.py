@@ -13,8 +13,10 @@ from components.args import Args
 from components.host import Host
 from components.maas_tls import MaasTls
 from components.postgres_primary import Database
-from components.render import effect_of, render, settings_in_preview
+from components.region_rolling import UNIT, files
+from components.render import effect_of, render, settings_in_preview, shown_in_preview
 from components.virtual_address import Balancer
+from config.ports import VIEW_PORT
 from config.urls import region_url
 from config.versions import VersionFacts
 
@@ -49,6 +51,8 @@ class RegionControllerArgs(Args):
     load_balancer: Balancer
     """Its `maas_url` is that of every region, for the one that started last writes it to the database (§2). As it is
     there before the regions, it goes after them, and each is forgotten through it."""
+    balancers: tuple[str, ...]
+    """Addresses of all balancers' hosts, at which a region is drained before it is restarted."""
     database: Database
     admin_username: str
     admin_email: str
@@ -84,9 +88,10 @@ class RegionController(pulumi.ComponentResource):
         file = pulumi.Output.all(database=args.database.host, maas_url=args.load_balancer.maas_url).apply(
             lambda given: _regiond_conf(args, given["database"], given["maas_url"])
         )
-        shown: dict[str, object] = {
+        more = files(args.address, _units(args)[0])
+        shown = shown_in_preview(more) | {
             args.packaging.regiond_conf: file.apply(lambda made: made.content),
-            "effects": file.apply(lambda made: {made.path: effect_of(made)}),
+            "effects": file.apply(lambda made: {each.path: effect_of(each) for each in (made, *more)}),
             "settings": args.load_balancer.url.apply(
                 lambda url: settings_in_preview(_settings(args, api_url=url), in_files=IN_REGIOND_CONF)
             ),
@@ -183,6 +188,8 @@ def _settings(args: RegionControllerArgs, *, api_url: str) -> RegionSettings:
         external=needs is not None,
         min_postgres=needs.version if needs else 0,
         connections=needs.connections if needs else 0,
+        balancers=args.balancers,
+        view_port=VIEW_PORT,
     )
 
 
@@ -192,7 +199,7 @@ def _bundle(name: str, args: RegionControllerArgs, regiond_conf: File, settings:
         component=name,
         settings=settings,
         packages=args.packaging.region_packages,
-        files=(regiond_conf,),
-        units=_units(args)[:1],  # regiond starts the others itself (maas-facts §10)
+        files=(*files(args.address, _units(args)[0]), regiond_conf),
+        units=(UNIT, _units(args)[0]),  # regiond starts the others itself (maas-facts §10)
         state_dirs=args.packaging.state_dirs,
     )

@@ -39,6 +39,9 @@ class Role:
     def roll_back(self) -> None:
         """After a failure, before files and units are restored: undo what isn't a file. Never raises `StepError`."""
 
+    def rolled_back(self) -> None:
+        """After a failure, files and units are as before. Never raises `StepError`."""
+
     def remove(self) -> None:
         """Before files and units go: undo what isn't a file."""
 

@@ -22,6 +22,7 @@ from agent.region_cli import Administrator
 from agent.region_deb import inactive
 from agent.region_health import RegionLog, advice_on_workers, missing_event_loops
 from agent.region_install import INSTALLED
+from agent.region_restart import Restart
 from agent.roles.base import Outputs, Role
 from agent.schema import Schema
 
@@ -44,6 +45,7 @@ class Region(Role):
         self._administrator = Administrator(work, settings)
         self._schema = Schema(work, settings, self._installed)
         self._log = RegionLog(work, settings)
+        self._restart = Restart(work, settings)
         self._tls = MaasTls(work, settings, region_health.OWN_URL)
         self._api_key = ""
 
@@ -65,10 +67,12 @@ class Region(Role):
             self._schema.migrate_if_needed(serving)
         elif not serving or self.work.changes:
             self._schema.require()
+        if serving and self._restart.is_due(self._installed.unit):
+            self._restart.prepare(self._key())
         self._installed.set_up()
 
     def health(self) -> None:
-        """All workers of this host are listed by its own `/MAAS/rpc/`; an active unit proves nothing."""
+        """Its own `/MAAS/rpc/` lists all workers, and racks that it had are back; an active unit proves nothing."""
         self.work.wait(
             "regiond with all its event loops",
             HEALTH_DEADLINE,
@@ -76,9 +80,10 @@ class Region(Role):
             unit=self._installed.unit,
             log=region_log(self.settings.packaging, self.settings.maas_version),
         )
+        self._restart.prove()
 
     def finish(self) -> None:
-        """The leader makes the administrator, reads their API key and tells MAAS about TLS."""
+        """The leader makes the administrator, reads their API key and tells MAAS about TLS; new connections come."""
         if self.settings.leader:
             self._api_key = self._administrator.ensure()
         else:
@@ -87,11 +92,16 @@ class Region(Role):
         self._tls.bring_about()
         if self.settings.leader:
             self._await_balancer()
+        self._restart.end()
 
     def roll_back(self) -> None:
         """TLS and the snap's mode as they were, if this transaction changed them."""
         self._tls.roll_back()
         self._installed.roll_back()
+
+    def rolled_back(self) -> None:
+        """A region that was drained is drained until it serves as before."""
+        self._restart.end_as_before()
 
     def outputs(self) -> Outputs:
         """The leader tells secret and API key, every region its identity and what its log complains of."""
@@ -123,8 +133,7 @@ class Region(Role):
     def remove(self) -> None:
         """Stop, then let another region forget this one."""
         system_id = read_system_id(self.work, self._packaging)
-        leads = self.settings.leader
-        key = self._administrator.last_key() if leads else self.work.bundle.secrets.get("api_key", "")
+        key = self._key()
         self._installed.stop_for_good()
         if not system_id:
             return
@@ -138,6 +147,10 @@ class Region(Role):
             self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id, noticed))
         except NobodyAnswersError as error:
             self._tell_last(error.cause)
+
+    def _key(self) -> str:
+        """The administrator's API key, "" if it isn't known."""
+        return self._administrator.last_key() if self.settings.leader else self.work.bundle.secrets.get("api_key", "")
 
     def removed(self) -> None:
         """What is neither a file of the bundle nor a unit."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
+from config.ports import DRAIN_PORT, VIEW_PORT
 from config.topology import DatabaseCluster, ExternalDatabase, Topology
 from config.versions import VERSIONS
 
@@ -60,18 +61,22 @@ def region_ports(topology: Topology) -> tuple[range, ...]:
     """Ports of a region's host that are taken whatever TLS there is."""
     is_cluster = isinstance(topology.database, DatabaseCluster)
     proxy = (range(LEADER_PROXY, LEADER_PROXY + 1),) if is_cluster else ()
-    return (*VERSIONS[topology.maas.version].region_ports, *proxy)
+    return (range(DRAIN_PORT, DRAIN_PORT + 1), *VERSIONS[topology.maas.version].region_ports, *proxy)
 
 
 def ssh_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     """sshd listens where no service of the host's roles does."""
     facts, tls = VERSIONS[topology.maas.version], topology.maas.tls
-    balanced = tuple(range(port, port + 1) for port, _ in facts.balanced_ports)
+    balancer = (LOCAL_PORT, VIEW_PORT, *(port for port, _ in facts.balanced_ports))
     own_tls = (range(tls.port, tls.port + 1),) if tls else ()
     of_cluster = (ETCD, range(PATRONI, PATRONI + 1)) if isinstance(topology.database, DatabaseCluster) else ()
     taken = {
         "database": (range(POSTGRES, POSTGRES + 1), *of_cluster),
-        "load balancer": (range(LOCAL_PORT, LOCAL_PORT + 1), *balanced, *own_tls, *((range(443, 444),) if tls else ())),
+        "load balancer": (
+            *(range(port, port + 1) for port in balancer),
+            *own_tls,
+            *((range(443, 444),) if tls else ()),
+        ),
         "region": (*region_ports(topology), *own_tls),
         "rack": (range(RACK_HTTP, RACK_HTTP + 1),),
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from config.finding import Finding
 from config.load_balancer import LOCAL_PORT
+from config.ports import VIEW_PORT
 from config.rules.network import region_ports
 from config.topology import ExternalDatabase, Topology
 from config.versions import MAAS_STARTS_ON, VERSIONS
@@ -46,7 +47,7 @@ def tls_has_a_free_port(topology: Topology) -> Iterator[Finding]:
     maas, facts = topology.maas, VERSIONS[topology.maas.version]
     if maas.tls and any(maas.tls.port in ports for ports in region_ports(topology)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of a region", "use 5443")
-    elif maas.tls and maas.tls.port in (LOCAL_PORT, *(port for port, _ in facts.balanced_ports)):
+    elif maas.tls and maas.tls.port in (LOCAL_PORT, VIEW_PORT, *(port for port, _ in facts.balanced_ports)):
         yield Finding("maas.tls.port", f"{maas.tls.port} is another port of the load balancer's host", "use 5443")
 
 

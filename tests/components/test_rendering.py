@@ -11,6 +11,7 @@ from pathlib import Path
 import jinja2
 import pytest
 
+from components.region_rolling import PROGRAM
 from components.render import render
 from tests.contract import recorder
 from tests.stacks import cluster_of, with_shared_address
@@ -35,7 +36,7 @@ def test_dev_stack(version: str, tmp_path: Path) -> None:
         program[name] for name in ("db1-postgres", "region1-region", "rack1-rack", "rack1", "lb1-haproxy")
     ):
         for path, text in resource.inputs.items():
-            if path.startswith("/"):
+            if path.startswith("/") and path != PROGRAM:  # a module of the agent as it is
                 same_as_golden(f"{version}-{Path(path).name}", str(text))
 
 

@@ -109,7 +109,7 @@ def test_clients_ask_by_https_and_maas_itself_by_http(dev: Cluster) -> None:
             assert settings.address == REGIONS[bundle.host]
             assert settings.api_urls[0] == BALANCED
         if isinstance(settings, HaproxySettings):
-            assert settings.ports == (80, 443, 6443, 8404)
+            assert settings.ports == (80, 443, 6443, 8404, 5237)
         for file in bundle.files:
             assert "https:" not in file.content, (name, file.path)
 
@@ -123,4 +123,4 @@ def test_without_tls_there_is_none(dev: Cluster) -> None:
         if isinstance(bundle.settings, RegionSettings):
             assert (bundle.settings.tls_port, bundle.settings.tls_certificate) == (0, "")
         if isinstance(bundle.settings, HaproxySettings):
-            assert bundle.settings.ports == (80, 8404)
+            assert bundle.settings.ports == (80, 8404, 5237)
