@@ -24,7 +24,8 @@ REFUSED = (
     psycopg2.errors.DeadlockDetected,
     psycopg2.errors.UniqueViolation,
 )
-LONGEST_PAUSE_S = 0.05
+FIRST_PAUSE_S, GROWTH, LONGEST_PAUSE_S = 0.01, 2.5, 10.0
+"""Before it does: at random up to a bound that grows, so that rivals for one row find their turn."""
 
 
 class Pool:
@@ -100,5 +101,6 @@ def _run(connection: Connection, work: Callable[[Cursor], T]) -> T:
         except REFUSED:
             if attempt == RETRIES - 1:
                 raise
-            time.sleep(random.uniform(0, LONGEST_PAUSE_S * (attempt + 1)))  # noqa: S311 - spreads out rivals
+            bound = min(FIRST_PAUSE_S * GROWTH**attempt, LONGEST_PAUSE_S)
+            time.sleep(random.uniform(0, bound))  # noqa: S311 - spreads out rivals
     raise AssertionError("unreachable")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psycopg2
 import psycopg2.extensions
 
-from . import config, db, knobs, net, nodes, shared_secret
+from . import config, db, knobs, net, nodes, oauth, shared_secret
 from .config import RegionConfig
 from .db import Cursor
 from .knobs import Knobs
@@ -100,7 +100,9 @@ def try_start_up(host: Host) -> str:
         raise StartError(str(error).strip()) from error
     try:
         with connection, db.cursor(connection) as cur:
-            return start_up(cur, host)
+            system_id = start_up(cur, host)
+            oauth.forget_nonces(cur)
+            return system_id
     except (psycopg2.Error, nodes.MultipleObjectsError) as error:
         raise StartError(f"Error during start-up: {str(error).strip()}") from error
     finally:

@@ -52,6 +52,17 @@ def test_bad_authorization(cluster: Cluster, region: Machine, admin: Client) -> 
     assert admin.get("users/", timestamp=int(time.time()) - 200).status == 200
 
 
+def test_requests_forget_no_nonces(cluster: Cluster, region: Machine, admin: Client) -> None:
+    """That is a service's work, when a regiond starts: requests that all delete the same rows would fail each other."""
+    assert admin.get("users/", nonce="old").status == 200
+    cluster.sql("UPDATE piston3_nonce SET created = now() - interval '1 day'")
+    assert admin.get("users/", nonce="old").status == 401
+    stop(region.processes[-1])
+    region.regiond()
+    cluster.wait_listed(region, workers=1)
+    assert admin.get("users/", nonce="old").status == 200
+
+
 def test_paths_and_operations(admin: Client) -> None:
     """§5: the slash at the end is part of the path; an unknown operation isn't recognised."""
     assert admin.get("users").status == 404
