@@ -34,9 +34,10 @@ class Restart:
     def prepare(self, api_key: str) -> None:
         """Before regiond is told anything: the region doesn't serve, is the only one, or is drained.
 
-        Raises `StepError`.
+        A transaction that changes packages calls this before they are installed: that restarts regiond too. The next
+        call finds the region drained. Raises `StepError`.
         """
-        if not self._serves() or not api_key:
+        if self._drain.is_held or not api_key or not self._serves():
             return
         settings = self._settings
         urls = (_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls

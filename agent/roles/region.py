@@ -90,9 +90,9 @@ class Region(Role):
             self._administrator.forget_key()
             self._schema.remember()
         self._tls.bring_about()
+        self._restart.end()
         if self.settings.leader:
             self._await_balancer()
-        self._restart.end()
 
     def roll_back(self) -> None:
         """TLS and the snap's mode as they were, if this transaction changed them."""

@@ -16,6 +16,7 @@ from tests.contract.recorder import Recorded
 from tests.stacks import VIRTUAL_ADDRESS, cluster_of, with_shared_address
 
 CONF = "/etc/keepalived/keepalived.conf"
+TOLD = ("region1-region-apply", "region2-region-apply")
 Cluster = dict[str, object]
 Program = dict[str, Recorded]
 
@@ -88,7 +89,8 @@ def test_the_password_is_shown_nowhere(tmp_path: Path, preview: bool) -> None:
         assert (file.mode, file.owner) == (0o600, "root")
 
 
-def test_a_third_balancer_touches_only_balancers(tmp_path: Path, program: Program) -> None:
+def test_a_third_balancer_touches_balancers_and_tells_the_regions(tmp_path: Path, program: Program) -> None:
+    """A region is drained at every balancer; to know of one more changes no file there."""
     after = recorder.run(with_shared_address(tmp_path, "lb1", "lb2", "lb3"), preview=False)
     touched = {
         name
@@ -101,7 +103,13 @@ def test_a_third_balancer_touches_only_balancers(tmp_path: Path, program: Progra
         "lb3-bootstrap",
         "lb3-haproxy-apply",
         "lb3-keepalived-apply",
+        *TOLD,
     }
+    for name in TOLD:
+        before, now = bundle(program, name), bundle(after, name)
+        assert now.files == before.files
+        assert isinstance(now.settings, RegionSettings)
+        assert now.settings.balancers == ("198.51.100.41", "198.51.100.42", "198.51.100.43")
 
 
 def test_a_single_balancer_has_no_keepalived(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_worker_more(running: FakeStack) -> None:
     cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
     cast("dict[str, dict[str, int]]", cluster["regions"])["region2"]["workers"] = 5
     made = planned(running, cluster)
-    assert made.summary == "1 host, 1 restart of maas-regiond, PostgreSQL untouched"
+    assert made.summary == "1 host, 1 restart of maas-regiond, drain first: region2-region, PostgreSQL untouched"
     (host,) = made.hosts
     (component,) = host.components
     (file,) = component.files
