@@ -1,8 +1,8 @@
-"""Steady load through the balancer, from many addresses of one host, so that every region has its share.
+"""Steady load through the balancers, from many addresses of one host, so that every region has its share.
 
-`python3 load.py` (on that host; configuration as JSON on standard input) runs until its input ends, then prints what it
-tried and what failed. Each client reads, writes and sends requests whose body takes its time, each on a connection of
-its own.
+`python3 load.py` (on that host; configuration as JSON on standard input) runs until its input ends and it has tried
+enough, then prints what it tried and what failed. Each client writes, reads what it wrote, and sends requests whose
+body takes its time, each on a connection of its own.
 """
 
 from __future__ import annotations
@@ -22,13 +22,34 @@ PAUSE = 0.15
 SLOW = 6.0
 """Seconds that a body needs to arrive."""
 TIMEOUT = 60.0
+SETTINGS = (
+    "maas_name",
+    "http_proxy",
+    "kernel_opts",
+    "remote_syslog",
+    "upstream_dns",
+    "windows_kms_host",
+    "default_osystem",
+    "default_distro_series",
+    "maas_internal_domain",
+    "dnssec_validation",
+)
+"""Of one client each, so that it can tell whether what it wrote is there."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One address that asks, what it asks, and the setting that it writes."""
+
+    address: str
+    host: str
+    setting: str
 
 
 @dataclass
 class Load:
     """What all clients share."""
 
-    host: str
     key: str
     tried: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0, "slow": 0})
     failed: list[str] = field(default_factory=list)
@@ -46,32 +67,42 @@ class Load:
             "Content-Type": "multipart/form-data; boundary=load",
         }
 
-    def note(self, kind: str, client: str, problem: str) -> None:
+    def note(self, kind: str, client: Client, problem: str) -> None:
         """One request has ended."""
         with self.lock:
             self.tried[kind] += 1
             if problem:
-                self.failed.append(f"{time.strftime('%H:%M:%S')} {kind} from {client}: {problem}")
+                when = time.strftime("%H:%M:%S")
+                self.failed.append(f"{when} {kind} from {client.address} at {client.host}: {problem}")
 
 
-def quick(load: Load, client: str) -> None:
-    """Reads and writes by turns."""
+def quick(load: Load, client: Client) -> None:
+    """Writes and reads by turns; what was acknowledged is there, whichever region is asked."""
+    number, written = 0, False
     while not load.over.wait(PAUSE):
-        load.note("read", client, ask(load, client, "GET", "version/", b""))
-        body = multipart({"name": "maas_name", "value": client}, "load")
-        load.note("write", client, ask(load, client, "POST", "maas/?op=set_config", body))
+        number += 0 if written else 1
+        value = f"{client.address}-{number}"
+        if written:
+            problem = ask(load, client, "GET", f"maas/?op=get_config&name={client.setting}", b"", json.dumps(value))
+            load.note("read", client, problem)
+            written = False
+        else:
+            body = multipart({"name": client.setting, "value": value}, "load")
+            problem = ask(load, client, "POST", "maas/?op=set_config", body, "OK")
+            load.note("write", client, problem)
+            written = not problem
 
 
-def slow(load: Load, client: str) -> None:
+def slow(load: Load, client: Client) -> None:
     """Requests that are in flight nearly all the time."""
     while not load.over.wait(PAUSE):
-        body = multipart({"name": "ntp_servers", "value": client}, "load")
-        load.note("slow", client, ask(load, client, "POST", "maas/?op=set_config", body, pause=SLOW))
+        body = multipart({"name": "ntp_servers", "value": client.address}, "load")
+        load.note("slow", client, ask(load, client, "POST", "maas/?op=set_config", body, "OK", pause=SLOW))
 
 
-def ask(load: Load, client: str, method: str, path: str, body: bytes, pause: float = 0.0) -> str:
+def ask(load: Load, client: Client, method: str, path: str, body: bytes, expected: str, pause: float = 0.0) -> str:
     """What went wrong with one request, or ""."""
-    connection = http.client.HTTPConnection(load.host, timeout=TIMEOUT, source_address=(client, 0))
+    connection = http.client.HTTPConnection(client.host, timeout=TIMEOUT, source_address=(client.address, 0))
     try:
         connection.putrequest(method, f"/MAAS/api/2.0/{path}")
         for name, value in {**load.headers(), "Content-Length": str(len(body)), "Connection": "close"}.items():
@@ -84,23 +115,28 @@ def ask(load: Load, client: str, method: str, path: str, body: bytes, pause: flo
         elif body:
             connection.send(body)
         answer = connection.getresponse()
-        said = answer.read()
+        said = answer.read().decode(errors="replace").strip()
     except (OSError, http.client.HTTPException) as error:
         return repr(error)
     finally:
         connection.close()
-    return "" if answer.status == http.client.OK else f"{answer.status} {said[:80]!r}"
+    return "" if (answer.status, said) == (http.client.OK, expected) else f"{answer.status} {said[:80]!r}"
 
 
 def main() -> None:
-    """Until standard input ends."""
+    """Until standard input ends, and enough has been tried."""
     given = json.loads(sys.stdin.readline())
-    load = Load(given["host"], given["key"])
-    clients = [(kind, client) for client in given["clients"] for kind in (quick, slow)]
-    threads = [threading.Thread(target=kind, args=(load, client), daemon=True) for kind, client in clients]
+    load, hosts = Load(given["key"]), given["hosts"]
+    clients = [
+        Client(address, hosts[place % len(hosts)], SETTINGS[place]) for place, address in enumerate(given["clients"])
+    ]
+    both = [(kind, client) for client in clients for kind in (quick, slow)]
+    threads = [threading.Thread(target=kind, args=(load, client), daemon=True) for kind, client in both]
     for thread in threads:
         thread.start()
     sys.stdin.read()
+    while sum(load.tried.values()) < given["at_least"]:
+        load.over.wait(PAUSE)
     load.over.set()
     for thread in threads:
         thread.join()
