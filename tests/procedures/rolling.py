@@ -113,14 +113,14 @@ def moments(lab: Lab, region: str, unit: str = "maas-regiond.service") -> tuple[
     return int(told[names[0]]), int(told[names[1]])
 
 
-ROLL = ("drain this region", "wait for requests in flight", "restart {unit}", "health", "end the drain")
+ROLL = ("drain this region", "wait for requests in flight", "{restart}", "health", "end the drain")
 """What is told of each region, in this order."""
 
 
-def in_order(output: str, regions: Sequence[str], unit: str) -> None:
-    """Each region goes through all of `ROLL`, after the one before it."""
+def in_order(output: str, regions: Sequence[str], restart: str) -> None:
+    """Each region goes through all of `ROLL`, its restart told as `restart`, after the one before it."""
     position = 0
-    for text in (f"{region}: {step.format(unit=unit)}" for region in regions for step in ROLL):
+    for text in (f"{region}: {step.format(restart=restart)}" for region in regions for step in ROLL):
         found = output.find(text, position)
         assert found >= 0, f"{text!r} isn't told in its turn:\n{output}"
         position = found
