@@ -7,14 +7,19 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from agent.balancer_view import Server, view
+from agent.bundle import RegionSettings
+from agent.drain import Drain
 from agent.drain_responder import serve
 from agent.errors import StepError
 from agent.maas_api import Rack
+from agent.machine import Work
 from agent.region_peers import _is_alone
+from agent.region_restart import Restart
 
 CSV = (
     "# pxname,svname,scur,status,\n"
@@ -83,3 +88,28 @@ def test_a_balancers_view(status: int) -> None:
 )
 def test_which_rack_would_lose_its_last_region(rackd: str, here: int, *, alone: bool) -> None:
     assert _is_alone(Rack("abc", "rack1", "3.4", {"rackd": rackd}), here, expected=6) is alone
+
+
+def test_a_region_that_is_drained_is_asked_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction with packages drains before it installs them; its changed files find the region drained."""
+    asked: list[str] = []
+
+    class Told:
+        def say(self, text: str) -> None:
+            asked.append(text)
+
+    class Host:
+        report = Told()
+
+        def wait(self, what: str, *_: object) -> None:
+            asked.append(what)
+            raise StepError("not within 0 s")
+
+    settings = RegionSettings(True, 1, "", 5432, "maasdb", "maas", "admin", "admin@example.com", ())
+    restart = Restart(cast("Work", Host()), settings)
+    restart.prepare("key")
+    assert asked.pop() == "not within 0 s: it is restarted at once"
+    assert asked == ["this region's own answer"]
+    monkeypatch.setattr(Drain, "is_held", property(lambda _: True))
+    restart.prepare("key")
+    assert asked == ["this region's own answer"]
