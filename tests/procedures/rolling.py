@@ -105,10 +105,10 @@ def assert_whole(deployment: Deployment, *balancers: str) -> None:
     assert {rack.rackd.split(" ")[0] for rack in seen.racks} == {"running"}
 
 
-def moments(lab: Lab, region: str, unit: str = "maas-regiond.service") -> tuple[int, int]:
+def moments(lab: Lab, region: str) -> tuple[int, int]:
     """When regiond last stopped, and when it last became active, by the one clock of all hosts."""
     names = ("ActiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
-    show = lab.exec(region, "systemctl", "show", "-p", ",".join(names), unit).stdout
+    show = lab.exec(region, "systemctl", "show", "-p", ",".join(names), "maas-regiond.service").stdout
     told = dict(line.split("=") for line in show.splitlines())
     return int(told[names[0]]), int(told[names[1]])
 
