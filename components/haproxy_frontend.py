@@ -23,6 +23,9 @@ STATE_DIR = "/var/lib/haproxy"
 
 HTTPS_PORT = 443
 
+HTTP_PORT = 5240
+"""Of each region's own nginx, which speaks plain HTTP whatever TLS there is (maas-facts §8)."""
+
 
 class HaproxyFrontendArgs(Args):
     """The balanced address of MAAS."""
@@ -88,7 +91,9 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         drain_port=DRAIN_PORT,
         view_port=VIEW_PORT,
         regions=[{"name": region, "address": address} for region, address in args.regions],
-        routes=[{"port": port, "to": to, "check": _check(args, to)} for port, to in args.routes],
+        routes=[
+            {"port": port, "to": to, "http": to == HTTP_PORT, "check": _check(args, to)} for port, to in args.routes
+        ],
     )
     check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
