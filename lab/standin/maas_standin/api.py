@@ -11,6 +11,7 @@ from . import (
     api_network,
     api_settings,
     api_subnet,
+    api_tags,
     oauth,
     processes,
 )
@@ -30,6 +31,7 @@ RESOURCES: tuple[Resource, ...] = (
     *api_subnet.RESOURCES,
     *api_iprange.RESOURCES,
     *api_machines.RESOURCES,
+    *api_tags.RESOURCES,
 )
 
 

@@ -115,6 +115,10 @@ CREATE TABLE maasserver_bmc (
     architecture text NOT NULL);
 """
 
+TAGS = """
+CREATE TABLE maasserver_tag (id serial PRIMARY KEY, name text NOT NULL UNIQUE, comment text NOT NULL DEFAULT '');
+"""
+
 MIGRATIONS = (
     Migration("contenttypes", "0001_initial", CONTENT_TYPES, weight=2),
     Migration("auth", "0001_initial", USERS, weight=2),
@@ -130,6 +134,7 @@ MIGRATIONS = (
     Migration("maasserver", "0004_controllers", CONTROLLERS, weight=2),
     Migration("maasserver", "0005_processes", PROCESSES, weight=2),
     Migration("maasserver", "0006_machines", MACHINES),
+    Migration("maasserver", "0007_tags", TAGS),
 )
 
 VIEW = "maasserver_routable_pairs"

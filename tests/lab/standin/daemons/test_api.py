@@ -174,6 +174,19 @@ def test_ranges(cluster: Cluster, region: Machine, admin: Client) -> None:
     assert admin.get("ipranges/").json == []
 
 
+def test_tags(cluster: Cluster, region: Machine, admin: Client) -> None:
+    """Created with 200, by name alone; a name is there once."""
+    made = admin.post("tags/", name="a-tag_1")
+    assert (made.status, made.json["name"]) == (200, "a-tag_1")
+    assert admin.post("tags/", name="a-tag_1").json == {"name": ["Tag with this Name already exists."]}
+    assert admin.post("tags/", name="no tag").status == 400
+    assert [tag["name"] for tag in admin.get("tags/").json] == ["a-tag_1"]
+    assert admin.delete("tags/a-tag_1/").status == 204
+    gone = admin.delete("tags/a-tag_1/")
+    assert (gone.status, gone.text) == (404, "No Tag matches the given query.")
+    assert admin.get("tags/").json == []
+
+
 def test_region_delete(cluster: Cluster, region: Machine, admin: Client) -> None:
     """§5, §0a row 5: refused while it runs, 204 at once after a clean stop; it comes back under a new id."""
     other = cluster.region("rg2", workers=1)
