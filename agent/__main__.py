@@ -1,4 +1,4 @@
-"""`maas-ha-agent apply | remove | verify [--json] | status`: what the program runs on a host, as root.
+"""`maas-ha-agent apply | remove | verify [--json] | status | drill …`: what the program runs on a host, as root.
 
 `apply` and `remove` read a bundle on standard input. Progress goes to standard error, one line of JSON to standard
 output.
@@ -33,7 +33,10 @@ from agent.typed import BundleError
 from agent.units import Units
 from agent.verify import verify
 
-USAGE = "usage: maas-ha-agent apply|remove (the bundle on standard input) | verify [--json] | status"
+USAGE = (
+    "usage: maas-ha-agent apply|remove (the bundle on standard input) | verify [--json] | status"
+    " | drill look | drill region|haproxy kill|hang|stop SECONDS (until the end of standard input at most)"
+)
 
 
 def main(arguments: list[str], root: Path = Path("/")) -> int:
@@ -44,8 +47,25 @@ def main(arguments: list[str], root: Path = Path("/")) -> int:
         return _with_bundle(arguments[0], paths)
     if arguments in (["verify"], ["verify", "--json"], ["status"]):
         return _without_bundle(arguments, paths)
+    if arguments[:1] == ["drill"]:
+        return _drill(arguments[1:], paths)
+    return _usage()
+
+
+def _usage() -> int:
     Report("maas-ha-agent", Masker()).lines([USAGE])
     return 2
+
+
+def _drill(arguments: list[str], paths: Paths) -> int:
+    from agent.drill import drill, is_drill  # no other command needs it
+
+    if not is_drill(arguments):
+        return _usage()
+    report = Report("maas-ha-agent", Masker())
+    with _told(report, paths) as trouble:
+        drill(paths, report, arguments)
+    return trouble.code
 
 
 def _with_bundle(command: str, paths: Paths) -> int:

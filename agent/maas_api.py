@@ -168,6 +168,10 @@ class MaasApi:
         """Delete a range."""
         self._call("DELETE", f"ipranges/{number}/")
 
+    def delete_tag(self, name: str) -> None:
+        """Delete a tag."""
+        self._call("DELETE", f"tags/{name}/")
+
     def _call(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> object:
         """The answer, as JSON gave it. Raises `RefusedError` or `NobodyAnswersError`."""
         reasons, away = [], False

@@ -15,6 +15,7 @@ import typer
 from config import rules, stack_file
 from config.finding import Finding, StackFileError
 from ops import check as checks
+from ops.cli_drill import drill
 from ops.cli_new import new
 from ops.engine import EngineError
 
@@ -31,6 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable, on stdou
 
 
 app.command()(new)
+app.command()(drill)
 
 
 @app.command()

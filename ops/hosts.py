@@ -30,16 +30,11 @@ class NoAnswer:
     reason: str
 
 
-async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
-    """Run the agent's read-only `command` on `host`."""
-    return await run_on(cluster, host, f"sudo -n {AGENT} {command}", ANSWER_SECONDS)
-
-
-async def run_on(cluster: Cluster, host: str, command: str, seconds: float, *, stdin: str = "") -> Answer | NoAnswer:
-    """Run `command` on `host`, whose key is pinned, for at most `seconds`."""
+async def connect(cluster: Cluster, host: str) -> asyncssh.SSHClientConnection:
+    """A connection to `host`, whose key is pinned. Raises `OSError` or `asyncssh.Error`: see `explain`."""
     settings = cluster.topology.hosts[host]
     key = asyncssh.import_public_key(cluster.host_keys[host])
-    connection = asyncssh.connect(
+    return await asyncssh.connect(
         str(settings.address),
         settings.port or cluster.topology.ssh.port,
         username=cluster.topology.ssh.user,
@@ -47,19 +42,33 @@ async def run_on(cluster: Cluster, host: str, command: str, seconds: float, *, s
         config=None,
         connect_timeout=CONNECT_SECONDS,
     )
+
+
+def explain(error: OSError | asyncssh.Error) -> str:
+    """Why there is no connection, and what to look at."""
+    if isinstance(error, asyncssh.HostKeyNotVerifiable):
+        return "another machine answers: its host key is not the one in known_hosts"
+    if isinstance(error, asyncssh.PermissionDenied):
+        return "no key of the SSH agent is accepted (is SSH_AUTH_SOCK set?)"
+    return str(error) or type(error).__name__
+
+
+async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
+    """Run the agent's read-only `command` on `host`."""
+    return await run_on(cluster, host, f"sudo -n {AGENT} {command}", ANSWER_SECONDS)
+
+
+async def run_on(cluster: Cluster, host: str, command: str, seconds: float, *, stdin: str = "") -> Answer | NoAnswer:
+    """Run `command` on `host` for at most `seconds`."""
     try:
-        async with asyncio.timeout(seconds), connection as opened:
+        async with asyncio.timeout(seconds), await connect(cluster, host) as opened:
             done = await opened.run(command, input=stdin)
-            status = done.exit_status if done.exit_status is not None else 255
-            return Answer(str(done.stdout), status, str(done.stderr))
     except TimeoutError:
         return NoAnswer(f"no answer within {seconds:.0f} s")
-    except asyncssh.HostKeyNotVerifiable:
-        return NoAnswer("another machine answers: its host key is not the one in known_hosts")
-    except asyncssh.PermissionDenied:
-        return NoAnswer("no key of the SSH agent is accepted (is SSH_AUTH_SOCK set?)")
     except (OSError, asyncssh.Error) as error:
-        return NoAnswer(str(error) or type(error).__name__)
+        return NoAnswer(explain(error))
+    status = done.exit_status if done.exit_status is not None else 255
+    return Answer(str(done.stdout), status, str(done.stderr))
 
 
 async def ask_all(cluster: Cluster, hosts: list[str], command: str) -> dict[str, Answer | NoAnswer]:

@@ -45,6 +45,7 @@ class FakeMaas:
             "secondary_rack": None,
         }
         self.ranges: list[Json] = []
+        self.tags: set[str] = set()
         self.event_loops: dict[str, object] = {}
         self.requests: list[str] = []
         """Method, path and fields of every change."""
@@ -98,6 +99,10 @@ class FakeMaas:
             ]
         if match := re.fullmatch(r"(rack|region)controllers/([^/]+)/", path):
             return self._delete(match[1], match[2])
+        if path == "users/?op=whoami":
+            return {"username": "admin"}
+        if path.startswith("tags/"):
+            return self._tags(method, path.split("/")[1], fields)
         if path == "vlans/5001/":
             return self._update_vlan(fields) if method == "PUT" else self.vlan
         if path == "ipranges/":
@@ -108,6 +113,17 @@ class FakeMaas:
             self.ranges = [known for known in self.ranges if known["id"] != int(match[1])]
             return ""
         raise Refusal(404, "Not Found")
+
+    def _tags(self, method: str, name: str, fields: dict[str, str]) -> object:
+        if method == "POST":
+            self.tags.add(fields["name"])
+            return {"name": fields["name"]}
+        if name:
+            if name not in self.tags:
+                raise Refusal(404, "No Tag matches the given query.")
+            self.tags.remove(name)
+            return ""
+        return [{"name": known} for known in sorted(self.tags)]
 
     def _delete(self, kind: str, system_id: str) -> object:
         known = self.racks if kind == "rack" else self.regions

@@ -1,0 +1,30 @@
+"""What the agent takes for a drill, and what it reads of HAProxy. The faults themselves need real hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.drill import count_sessions, is_drill
+
+
+@pytest.mark.parametrize("arguments", ["look", "region kill 1", "haproxy stop 300"])
+def test_a_drill(arguments: str) -> None:
+    assert is_drill(arguments.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["", "region kill", "postgres kill 5", "region burn 5", "region kill 0", "region kill 301", "region kill -5",
+     "region kill 5 6", "status"],
+)  # fmt: skip
+def test_no_drill(arguments: str) -> None:
+    assert not is_drill(arguments.split())
+
+
+def test_sessions_are_summed_over_the_routes() -> None:
+    table = "# pxname,svname,stot,\nmaas-80,region1,7,\nmaas-80,region2,,\nmaas-5271,region1,3,\n\n"
+    assert count_sessions(table) == {"region1": 10, "region2": 0}
+
+
+def test_no_answer_of_haproxy() -> None:
+    assert count_sessions("") == {}
