@@ -92,7 +92,14 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         view_port=VIEW_PORT,
         regions=[{"name": region, "address": address} for region, address in args.regions],
         routes=[
-            {"port": port, "to": to, "http": to == HTTP_PORT, "check": _check(args, to)} for port, to in args.routes
+            {
+                "port": port,
+                "to": to,
+                "api": to in (HTTP_PORT, args.tls_port),
+                "http": to == HTTP_PORT,
+                "check": _check(args, to),
+            }
+            for port, to in args.routes
         ],
     )
     check = ("haproxy", "-c", "-f", "{staged}")
