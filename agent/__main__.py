@@ -1,4 +1,4 @@
-"""`maas-ha-agent apply | remove | verify [--json] | status | drill …`: what the program runs on a host, as root.
+"""`maas-ha-agent apply | remove | verify | status | drill … | dhcp-clients …`: what the program runs on a host, as root.
 
 `apply` and `remove` read a bundle on standard input. Progress goes to standard error, one line of JSON to standard
 output.
@@ -35,7 +35,7 @@ from agent.verify import verify
 
 USAGE = (
     "usage: maas-ha-agent apply|remove (the bundle on standard input) | verify [--json] | status"
-    " | drill look | drill region|haproxy kill|hang|stop SECONDS (until the end of standard input at most)"
+    " | drill … | dhcp-clients …"
 )
 
 
@@ -49,22 +49,35 @@ def main(arguments: list[str], root: Path = Path("/")) -> int:
         return _without_bundle(arguments, paths)
     if arguments[:1] == ["drill"]:
         return _drill(arguments[1:], paths)
-    return _usage()
+    if arguments[:1] == ["dhcp-clients"]:
+        return _dhcp_clients(arguments, paths)
+    return _wrong(USAGE)
 
 
-def _usage() -> int:
-    Report("maas-ha-agent", Masker()).lines([USAGE])
+def _wrong(usage: str) -> int:
+    Report("maas-ha-agent", Masker()).lines([usage])
     return 2
 
 
 def _drill(arguments: list[str], paths: Paths) -> int:
-    from agent.drill import drill, is_drill  # no other command needs it
+    from agent import drill  # no other command needs it
 
-    if not is_drill(arguments):
-        return _usage()
+    if not drill.is_drill(arguments):
+        return _wrong(f"usage: maas-ha-agent {drill.USAGE}")
     report = Report("maas-ha-agent", Masker())
     with _told(report, paths) as trouble:
-        drill(paths, report, arguments)
+        drill.drill(paths, report, arguments)
+    return trouble.code
+
+
+def _dhcp_clients(arguments: list[str], paths: Paths) -> int:
+    from agent import dhcp_clients  # no other command needs it
+
+    if not dhcp_clients.is_dhcp_clients(arguments):
+        return _wrong(f"usage: maas-ha-agent {dhcp_clients.USAGE}")
+    report = Report("maas-ha-agent", Masker())
+    with _told(report, paths) as trouble:
+        dhcp_clients.dhcp_clients(report, arguments)
     return trouble.code
 
 

@@ -28,6 +28,7 @@ FAULTS = {
     "hang": ("systemctl", "kill", "--signal=STOP"),
     "stop": ("systemctl", "stop"),
 }
+USAGE = "drill look | drill region|haproxy kill|hang|stop SECONDS (until the end of standard input at most)"
 ROLES_TO_DRILL = ("region", "haproxy")
 TIMER = "maas-ha-drill"
 """Name of the transient timer that undoes the fault though the agent, too, was killed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 
 from agent.bundle import INTERFACE, Bundle
@@ -14,6 +15,16 @@ def interface_with(commands: Commands, address: str) -> str:
     listed = commands.run("ip", "-json", "-4", "address", "show").stdout
     for link in json.loads(listed or "[]"):
         if any(known.get("local") == address for known in link.get("addr_info", [])):
+            return str(link["ifname"])
+    return ""
+
+
+def interface_in(commands: Commands, network: str) -> str:
+    """Name of the first interface that has an address in the IPv4 `network`, "" for none."""
+    wanted = ipaddress.IPv4Network(network)
+    listed = commands.run("ip", "-json", "-4", "address", "show").stdout
+    for link in json.loads(listed or "[]"):
+        if any(ipaddress.IPv4Address(known["local"]) in wanted for known in link.get("addr_info", [])):
             return str(link["ifname"])
     return ""
 
