@@ -1,132 +1,169 @@
-"""What a drill's figures are, and the limits that they are held to."""
+"""What drills found, as `maas-ha drill --json` prints it and `--report` draws it.
+
+Times named `at` are seconds from the drill's fault; those before it are negative.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from pydantic import BaseModel
 
-from ops.drill_load import Request
-
-AFTER_SECONDS = 10.0
-"""The time after a region's fault whose requests count for its limit."""
-REGION_SHARE = 0.01
-BALANCER_SECONDS = 3.0
-
 
 class Second(BaseModel):
-    """The requests that began in one second."""
+    """What began in one second."""
 
     at: int
-    """Seconds from the fault; those before it are negative."""
     tried: int
+    """Reads and writes."""
     failed: int
     slowest: float
+    """Seconds that the slowest of them took, also if it failed."""
+    writes: int
+    """Of those tried."""
+    writes_failed: int
 
 
-class Report(BaseModel):
-    """One drill."""
+class Mark(BaseModel):
+    """Something that happened during a drill: its fault, another leader, the fault undone."""
 
-    stack: str
-    role: str
-    """`region` or `balancer`."""
-    host: str
-    fault: str
+    at: float
+    text: str
+
+
+class Limit(BaseModel):
+    """One of the limits that a drill is held to."""
+
+    what: str
+    """E.g. `seconds until writes are acknowledged again`."""
+    most: float
+    measured: float | None
+    """None where it never came."""
+    holds: bool
+    told: str
+    """The sentence to print where it is passed; "" where it holds."""
+
+
+class Requests(BaseModel):
+    """Reads or writes."""
+
     tried: int
     failed: int
-    """All that failed, those in flight at the fault too."""
+    """All of them, those in flight at the fault too."""
     in_flight: int
-    """Of those, the ones that had begun before it."""
-    reasons: dict[str, int]
-    """Why they failed, and how many."""
+    """Of the failed ones, those that had begun before the fault."""
     slowest: float
-    """Seconds that the slowest one took which didn't fail."""
-    served_again_after: float | None
-    """Seconds from the fault to the first request after the last failed one; 0 if none failed that began after the
+    """Seconds of the slowest one that didn't fail."""
+    again_after: float | None
+    """Seconds from the fault to the first one after the last that failed; 0 if none failed that began after the
     fault, null if none got through any more."""
+
+
+class Exchanges(BaseModel):
+    """Questions that began in one second, and those that nobody answered."""
+
+    at: int
+    tried: int
+    failed: int
+
+
+class Dhcp(BaseModel):
+    """Real DHCP clients: each gets a lease, and renews it or asks anew the whole time."""
+
+    host: str
+    """On which they ran."""
+    clients: int
+    tried: int
+    failed: int
+    """Exchanges that no server answered in time."""
+    slowest: float
+    lost: list[str]
+    """`MAC ADDRESS` of leases that a server took away, or gave to nobody for too long."""
+    doubled: list[str]
+    """Addresses that two clients had at once."""
+    timeline: list[Exchanges]
+
+
+class Power(BaseModel):
+    """Queries of a machine's power through MAAS's API, which a rack asks the machine's BMC."""
+
+    machine: str
+    tried: int
+    failed: int
+    slowest: float
+    again_after: float | None
+    """As of `Requests`."""
+    reasons: dict[str, int]
+    timeline: list[Exchanges]
+
+
+class Minority(BaseModel):
+    """Writes that were tried on the cut-off side."""
+
+    tried: dict[str, int]
+    """On each of its hosts."""
+    accepted: dict[str, int]
+    """Of those, the acknowledged ones."""
+
+
+class RackSeen(BaseModel):
+    """A rack after the drill."""
+
+    rack: str
+    regions: dict[str, str]
+    """Region → `connected/listed` event loops."""
+
+
+class Drill(BaseModel):
+    """One fault."""
+
+    kind: str
+    """`region`, `balancer`, `database`, `rack` or `partition`."""
+    fault: str
+    """`kill`, `hang`, `stop`, `off` or `cut`."""
+    hosts: list[str]
+    """Those that had it."""
+    begun: datetime
+    """Of the fault."""
+    reads: Requests
+    writes: Requests
+    reasons: dict[str, int]
+    """Why requests failed, and how many."""
     acknowledged: int
     """Writes that MAAS answered 200."""
     lost: list[str]
-    """Of those, the tags that aren't there any more."""
+    """Of those, what isn't there any more at the end."""
+    marks: list[Mark]
     timeline: list[Second]
-    passed: list[str]
-    """Limits that were passed; empty where all hold."""
+    dhcp: Dhcp | None = None
+    power: Power | None = None
+    minority: Minority | None = None
+    racks: list[RackSeen] = []
+    limits: list[Limit]
+
+    @property
+    def passed(self) -> list[str]:
+        """What to say of each limit that was passed; empty where all hold."""
+        return [limit.told for limit in self.limits if not limit.holds]
 
 
-def report(
-    names: tuple[str, str, str, str], requests: Sequence[Request], fault: float, found: Collection[str]
-) -> Report:
-    """The figures of one drill: (stack, role, host, fault), its requests, its instant (monotonic), and all tags."""
-    stack, role, host, kind = names
-    failed = [request for request in requests if request.failed]
-    after = [request for request in failed if request.begun >= fault]
-    written = [request.tag for request in requests if request.tag and not request.failed]
-    lost = sorted(set(written) - set(found))
-    again = served_again_after(requests, fault)
-    reasons = {reason: sum(r.failed == reason for r in failed) for reason in sorted({r.failed for r in failed})}
-    return Report(
-        stack=stack,
-        role=role,
-        host=host,
-        fault=kind,
-        tried=len(requests),
-        failed=len(failed),
-        in_flight=sum(request.begun < fault < request.ended for request in failed),
-        reasons=reasons,
-        slowest=round(max((r.seconds for r in requests if not r.failed), default=0.0), 3),
-        served_again_after=again,
-        acknowledged=len(written),
-        lost=lost,
-        timeline=_timeline(requests, fault),
-        passed=[
-            *_before(failed, fault),
-            *(_region(requests, after, fault) if role == "region" else _balancer(again)),
-            *([f"{len(lost)} of {len(written)} acknowledged writes are lost; none may be"] if lost else []),
-        ],
-    )
+class Skipped(BaseModel):
+    """A drill that can't be made on this stack."""
+
+    kind: str
+    why: str
 
 
-def served_again_after(requests: Sequence[Request], fault: float) -> float | None:
-    """As `Report.served_again_after`."""
-    last = max((r.begun for r in requests if r.failed and r.begun >= fault), default=None)
-    if last is None:
-        return 0.0
-    first = min((r.begun for r in requests if r.begun > last), default=None)
-    return None if first is None else round(first - fault, 3)
+class Report(BaseModel):
+    """All drills of one run."""
 
+    stack: str
+    url: str
+    """Through which the load went."""
+    drills: list[Drill]
+    skipped: list[Skipped]
 
-def _before(failed: Sequence[Request], fault: float) -> list[str]:
-    early = [request for request in failed if request.ended <= fault]
-    return [f"{len(early)} requests failed before the fault: {early[0].failed}"] if early else []
-
-
-def _region(requests: Sequence[Request], after: Sequence[Request], fault: float) -> list[str]:
-    tried = sum(fault <= request.begun < fault + AFTER_SECONDS for request in requests)
-    if len(after) <= REGION_SHARE * tried:
-        return []
-    return [
-        f"{len(after)} requests failed that began after the fault; {REGION_SHARE:.0%} of the {tried} of the first"
-        f" {AFTER_SECONDS:.0f} s may"
-    ]
-
-
-def _balancer(again: float | None) -> list[str]:
-    if again is not None and again <= BALANCER_SECONDS:
-        return []
-    took = "no request got through any more" if again is None else f"served again after {again:.1f} s"
-    return [f"{took}; {BALANCER_SECONDS:.0f} s is the limit"]
-
-
-def _timeline(requests: Sequence[Request], fault: float) -> list[Second]:
-    seconds: dict[int, list[Request]] = {}
-    for request in requests:
-        seconds.setdefault(int((request.begun - fault) // 1), []).append(request)
-    return [
-        Second(
-            at=at,
-            tried=len(begun),
-            failed=sum(bool(request.failed) for request in begun),
-            slowest=round(max(request.seconds for request in begun), 3),
-        )
-        for at, begun in sorted(seconds.items())
-    ]
+    @property
+    def passed(self) -> list[str]:
+        """As of `Drill.passed`, each with its drill's name."""
+        return [f"{drill.kind} {drill.fault}: {text}" for drill in self.drills for text in drill.passed]
