@@ -1,4 +1,4 @@
-"""`maas-ha-agent apply | remove | verify | status | drill … | dhcp-clients …`: what the program runs on a host, as root.
+"""`maas-ha-agent apply | remove | verify | status | drill … | dhcp-clients …`: what runs on a host, as root.
 
 `apply` and `remove` read a bundle on standard input. Progress goes to standard error, one line of JSON to standard
 output.

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import select
-import socket
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from agent.bundle import HaproxySettings
+from agent.bundle import DhcpSettings, RackSettings
+from agent.cluster_settings import PatroniSettings
 from agent.commands import Commands
+from agent.drill_look import look
+from agent.drill_writes import NAMES, write_on
 from agent.errors import StepError
-from agent.interfaces import interface_with
-from agent.keepalived import KeepalivedSettings
 from agent.lock import locked
 from agent.machine import Machine
+from agent.mutual_tls import NoAnswerError
 from agent.packages import Packages
+from agent.packaging import dhcpd_unit
 from agent.paths import Paths
+from agent.patroni import UP, Patroni
 from agent.records import Record, Records
 from agent.report import STDOUT, Report, write
 from agent.roles import role_class
 from agent.signals import ignored
 from agent.units import Units
 
-FAULTS = {
-    "kill": ("systemctl", "kill", "--signal=KILL"),
-    "hang": ("systemctl", "kill", "--signal=STOP"),
-    "stop": ("systemctl", "stop"),
-}
-USAGE = "drill look | drill region|haproxy kill|hang|stop SECONDS (until the end of standard input at most)"
-ROLES_TO_DRILL = ("region", "haproxy")
+USAGE = (
+    "drill look | drill region|haproxy|patroni|rack kill|hang|off|cut SECONDS [ADDRESS…] |"
+    " drill writes region|patroni SECONDS (the last two until the end of standard input at most)"
+)
+KILL, HANG, OFF, CUT = "kill", "hang", "off", "cut"
+FAULTS = (KILL, HANG, OFF, CUT)
+"""SIGKILL, after which systemd does what it does; SIGSTOP; SIGKILL, and it stays down; no way to the addresses."""
+ROLES_TO_DRILL = ("region", "haproxy", "patroni", "rack")
 TIMER = "maas-ha-drill"
 """Name of the transient timer that undoes the fault though the agent, too, was killed."""
 LOCK_WAIT, MOST_SECONDS = 10.0, 300
@@ -38,76 +45,137 @@ MENDED_DEADLINE = 240.0
 
 
 def is_drill(arguments: list[str]) -> bool:
-    """True for `look` and `ROLE FAULT SECONDS`."""
+    """True for what `USAGE` says, without its first word."""
     match arguments:
         case ["look"]:
             return True
-        case [role, fault, seconds]:
-            known = role in ROLES_TO_DRILL and fault in FAULTS
-            return known and seconds.isdecimal() and 0 < int(seconds) <= MOST_SECONDS
+        case ["writes", name, seconds]:
+            return name in NAMES and _is_time(seconds)
+        case [role, fault, seconds, *addresses]:
+            known = role in ROLES_TO_DRILL and fault in FAULTS and _is_time(seconds)
+            return known and bool(addresses) == (fault == CUT) and all(map(_is_address, addresses))
     return False
 
 
+def _is_time(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) <= MOST_SECONDS
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def drill(paths: Paths, report: Report, arguments: list[str]) -> None:
-    """Run one of the two. Raises `StepError`."""
-    if arguments == ["look"]:
+    """Run one of the three. Raises `StepError`."""
+    if arguments[0] == "look":
         seen = look(Commands(report), paths, Records(paths).all())
         write(STDOUT, json.dumps(seen, sort_keys=True) + "\n")
-        return
-    role, fault, seconds = arguments[0], arguments[1], int(arguments[2])
-    with locked(paths, report, LOCK_WAIT) as descriptor:
-        commands = Commands(report, descriptor)
-        units = Units(commands, report, lambda name, before, verb: None)
-        machine = Machine(paths, report, commands, units, Packages(paths, commands, report))
-        _hold(machine, _record(Records(paths).all(), role), fault, seconds)
+    elif arguments[0] == "writes":
+        write_on(arguments[1], Commands(report), int(arguments[2]))
+    else:
+        role, fault, seconds, *addresses = arguments
+        with locked(paths, report, LOCK_WAIT) as descriptor:
+            commands = Commands(report, descriptor)
+            units = Units(commands, report, lambda name, before, verb: None)
+            machine = Machine(paths, report, commands, units, Packages(paths, commands, report))
+            _Fault(machine, Records(paths).all(), role, fault, tuple(addresses)).hold(int(seconds))
 
 
-def look(commands: Commands, paths: Paths, records: list[Record]) -> dict[str, object]:
-    """Whether clients come to this balancer, and how many sessions each region has had from it."""
-    shared = [r.settings.virtual_address for r in records if isinstance(r.settings, KeepalivedSettings)]
-    sessions: dict[str, int] = {}
-    for record in records:
-        if isinstance(record.settings, HaproxySettings):
-            sessions = _sessions(paths, record.settings.stats_socket)
-    return {"serves": all(interface_with(commands, address) for address in shared), "sessions": sessions}
+@dataclass(frozen=True)
+class _Fault:
+    """What is done to this host."""
+
+    machine: Machine
+    records: Sequence[Record]
+    role: str
+    fault: str
+    addresses: tuple[str, ...]
+
+    def hold(self, seconds: int) -> None:
+        """Make the fault, say so, and undo it at the end of standard input, after `seconds`, or by a signal."""
+        machine, units = self.machine, self._units()
+        for unit in units:
+            if not machine.units.state(unit).active:
+                raise StepError(f"{unit} isn't active: a drill begins with what works", unit=unit)
+        undo = self._undo(units)
+        timer = ("systemd-run", "--quiet", "--collect", f"--unit={TIMER}", f"--on-active={seconds}s")
+        machine.commands.run(*timer, "--timer-property=AccuracySec=1s", "sh", "-c", undo)
+        try:
+            machine.report.say(f"{self.fault} {', '.join(units)}, for {seconds} s at most")
+            write(STDOUT, "breaks\n")
+            machine.commands.run("sh", "-ec", self._do(units))
+            write(STDOUT, "broken\n")
+            _wait_for_end_of_input(seconds)
+        finally:
+            with ignored():
+                machine.commands.run("sh", "-c", undo, timeout=120, hold_lock=True)
+                machine.commands.run("systemctl", "stop", f"{TIMER}.timer", check=False)
+                machine.wait(f"{units[0]} as before", MENDED_DEADLINE, self._missing, unit=units[0])
+        write(STDOUT, "mended\n")
+
+    def _units(self) -> list[str]:
+        """What has the fault; a rack's dhcpd, too, which would be stopped with it and not killed."""
+        record = next((record for record in self.records if record.role == self.role and record.units), None)
+        if record is None:
+            raise StepError(f"this host has no {self.role}")
+        if isinstance(record.settings, RackSettings):
+            dhcpd = dhcpd_unit(record.settings.packaging)
+            if dhcpd.endswith(".service") and self.machine.units.state(dhcpd).active:
+                return [dhcpd, record.units[0]]
+        return [record.units[0]]
+
+    def _do(self, units: Sequence[str]) -> str:
+        names = " ".join(units)
+        if self.fault == CUT:
+            return "; ".join(f"{_route('add', address)}" for address in self.addresses)
+        if self.fault == HANG:
+            return f"systemctl kill --signal=STOP {names}"
+        stay = f"; systemctl stop {names}" if self.fault == OFF else ""
+        return f"systemctl kill --signal=KILL {names}{stay}"
+
+    def _undo(self, units: Sequence[str]) -> str:
+        """What undoes the fault, and does nothing where there is none. MAAS itself starts a rack's dhcpd."""
+        if self.fault == CUT:
+            return "; ".join([*(_route("del", address) for address in self.addresses), "true"])
+        names, unit = " ".join(units), units[-1]
+        return f"systemctl kill --signal=CONT {names}; systemctl reset-failed {names}; exec systemctl start {unit}"
+
+    def _missing(self) -> str:
+        """What isn't as before: the component, or, of a rack, its DHCP pairs."""
+        for record in self.records:
+            if record.role == self.role or (self.role == "rack" and isinstance(record.settings, DhcpSettings)):
+                for unit in record.units:
+                    if not self.machine.units.state(unit).active:
+                        return f"{unit} isn't active"
+                if found := role_class(record.role).differences(self.machine, record):
+                    return found[0]
+                if isinstance(record.settings, PatroniSettings) and (out := self._out_of_the_cluster(record)):
+                    return out
+        return ""
+
+    def _out_of_the_cluster(self, record: Record) -> str:
+        """What the cluster lacks, as this host sees it: a leader, or a replica that runs."""
+        assert isinstance(record.settings, PatroniSettings)  # noqa: S101 - the caller has looked
+        try:
+            members = Patroni(self.machine.paths, {record.host: record.settings.address}).members()
+        except NoAnswerError as error:
+            return error.cause
+        if not any(member.leads for member in members):
+            return "no host leads"
+        down = [member.name for member in members if member.state not in UP]
+        if record.host not in [member.name for member in members]:
+            down.append(record.host)
+        return f"PostgreSQL isn't up on {', '.join(down)}" if down else ""
 
 
-def _record(records: list[Record], role: str) -> Record:
-    found = next((record for record in records if record.role == role and record.units), None)
-    if found is None:
-        raise StepError(f"this host has no {role}")
-    return found
-
-
-def _hold(machine: Machine, record: Record, fault: str, seconds: int) -> None:
-    """Make the fault, say so, and undo it at the end of standard input, after `seconds`, or by a signal."""
-    unit = record.units[0]
-    if not machine.units.state(unit).active:
-        raise StepError(f"{unit} isn't active: a drill begins with what works", unit=unit)
-    timer = ("systemd-run", "--quiet", "--collect", f"--unit={TIMER}", f"--on-active={seconds}s")
-    machine.commands.run(*timer, "--timer-property=AccuracySec=1s", "sh", "-c", _mending(unit))
-    try:
-        machine.report.say(f"{fault} {unit}, for {seconds} s at most")
-        write(STDOUT, "breaks\n")
-        machine.commands.run(*FAULTS[fault], unit)
-        _wait_for_end_of_input(seconds)
-    finally:
-        with ignored():
-            machine.commands.run("sh", "-c", _mending(unit), timeout=120, hold_lock=True)
-            machine.commands.run("systemctl", "stop", f"{TIMER}.timer", check=False)
-            machine.wait(f"{unit} as before", MENDED_DEADLINE, lambda: _missing(machine, record), unit=unit)
-    write(STDOUT, "mended\n")
-
-
-def _mending(unit: str) -> str:
-    """What undoes every fault, and does nothing where there is none."""
-    return f"systemctl kill --signal=CONT {unit}; systemctl reset-failed {unit}; exec systemctl start {unit}"
-
-
-def _missing(machine: Machine, record: Record) -> str:
-    if not machine.units.state(record.units[0]).active:
-        return f"{record.units[0]} isn't active"
-    return next(iter(role_class(record.role).differences(machine, record)), "")
+def _route(verb: str, address: str) -> str:
+    """A route into nothing: no answer leaves this host, whatever way packets come."""
+    family, bits = ("-6", 128) if ":" in address else ("-4", 32)
+    return f"ip {family} route {verb} blackhole {address}/{bits} metric 1"
 
 
 def _wait_for_end_of_input(seconds: float) -> None:
@@ -117,30 +185,3 @@ def _wait_for_end_of_input(seconds: float) -> None:
         ready, _, _ = select.select([0], [], [], left)
         if ready and not os.read(0, 4096):
             return
-
-
-def _sessions(paths: Paths, stats_socket: str) -> dict[str, int]:
-    """Server → sessions since HAProxy started, summed over its routes; empty if HAProxy doesn't answer."""
-    try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(str(paths.at(stats_socket)))
-            connection.sendall(b"show stat -1 4 -1\n")
-            answer = b""
-            while chunk := connection.recv(65536):
-                answer += chunk
-    except OSError:
-        return {}
-    return count_sessions(answer.decode(errors="replace"))
-
-
-def count_sessions(table: str) -> dict[str, int]:
-    """HAProxy's CSV, headed by a line with `#`: the column `stot` of each server."""
-    lines = [line.split(",") for line in table.lstrip("# ").splitlines() if line]
-    if not lines:
-        return {}
-    name, total = lines[0].index("svname"), lines[0].index("stot")
-    found: dict[str, int] = {}
-    for line in lines[1:]:
-        found[line[name]] = found.get(line[name], 0) + int(line[total] or 0)
-    return found

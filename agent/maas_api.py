@@ -172,6 +172,10 @@ class MaasApi:
         """Delete a tag."""
         self._call("DELETE", f"tags/{name}/")
 
+    def power_state(self, machine: str) -> str:
+        """`on`, `off` or MAAS's other word: a rack asks the machine's BMC."""
+        return str(_object(self._call("GET", f"machines/{machine}/?op=query_power_state")).get("state"))
+
     def _call(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> object:
         """The answer, as JSON gave it. Raises `RefusedError` or `NobodyAnswersError`."""
         reasons, away = [], False

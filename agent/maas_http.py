@@ -25,16 +25,17 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def read_json(request: urllib.request.Request, ca_certificate: str = "") -> object:
+def read_json(request: urllib.request.Request, ca_certificate: str = "", timeout: float = TIMEOUT) -> object:
     """The JSON that `request` brings, "" for an empty answer. Raises `OSError`, its `HTTPError` among others.
 
-    `ca_certificate` is the PEM of the only authority that https is trusted by; "" means those of the system.
+    `ca_certificate` is the PEM of the only authority that https is trusted by; "" means those of the system. `timeout`
+    is in seconds.
     """
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
     if request.type == "https":
         handlers.append(urllib.request.HTTPSHandler(context=trusting(ca_certificate)))
     opener = urllib.request.build_opener(*handlers)
-    with opener.open(request, timeout=TIMEOUT) as response:
+    with opener.open(request, timeout=timeout) as response:
         text = response.read().decode()
     try:
         return json.loads(text) if text.strip() else ""

@@ -13,6 +13,11 @@ from collections.abc import Generator
 import pytest
 
 SECONDS_BETWEEN_LINES = 20
+ONLY_IN_TEST_ALL = {
+    "all_versions": "the tests of MAAS versions that the others leave out",
+    "all_drills": "the drills of a whole cluster",
+}
+"""Marker → what it is on."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,15 +39,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--all-versions", action="store_true", help="only the tests of MAAS versions that the others leave out"
-    )
+    for marker, what in ONLY_IN_TEST_ALL.items():
+        parser.addoption(_option(marker), action="store_true", help=f"only {what}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `all_versions` run with `--all-versions`, the others without; what doesn't run is deselected."""
-    asked = bool(config.getoption("--all-versions"))
-    left_out = [item for item in items if bool(item.get_closest_marker("all_versions")) != asked]
+    """Tests with a marker of `ONLY_IN_TEST_ALL` run with its option, the others without any; what doesn't run is
+    deselected."""
+    asked = {marker for marker in ONLY_IN_TEST_ALL if config.getoption(_option(marker))}
+    left_out = [item for item in items if {m.name for m in item.iter_markers()} & ONLY_IN_TEST_ALL.keys() != asked]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _option(marker: str) -> str:
+    return f"--{marker.replace('_', '-')}"

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from agent.drill import count_sessions, is_drill
+from agent.drill import is_drill
+from agent.drill_look import count_sessions
 
 
-@pytest.mark.parametrize("arguments", ["look", "region kill 1", "haproxy stop 300"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "look",
+        "region kill 1",
+        "haproxy off 300",
+        "patroni hang 20",
+        "rack off 20",
+        "patroni cut 20 198.51.100.11 2001:db8::12",
+        "writes patroni 20",
+        "writes region 20",
+    ],
+)
 def test_a_drill(arguments: str) -> None:
     assert is_drill(arguments.split())
 
@@ -15,7 +28,8 @@ def test_a_drill(arguments: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     ["", "region kill", "postgres kill 5", "region burn 5", "region kill 0", "region kill 301", "region kill -5",
-     "region kill 5 6", "status"],
+     "region kill 5 6", "status", "region kill 5 198.51.100.11", "region cut 5", "region cut 5 198.51.100.11;x",
+     "writes rack 20", "writes region"],
 )  # fmt: skip
 def test_no_drill(arguments: str) -> None:
     assert not is_drill(arguments.split())

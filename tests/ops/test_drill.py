@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from agent.errors import StepError
 from agent.maas_api import MaasApi
-from ops import drill as drills
+from ops import stack as ops_stack
 from ops.cli import app
-from ops.drill import Seen, served_by
+from ops.drill_hosts import Seen, served_by
 from ops.drill_load import PREFIX, Load, sweep, tags_of_drills
 from ops.engine import EngineError
 from ops.stack import Outputs
@@ -59,17 +59,21 @@ def test_a_tag_that_stays_is_told(maas: FakeMaas, monkeypatch: pytest.MonkeyPatc
         sweep(MaasApi([maas.url], KEY))
 
 
+def seen(*, serves: bool, **sessions: int) -> Seen:
+    return Seen(serves=serves, sessions=sessions, leader="", time=0.0)
+
+
 def test_the_one_that_serves_is_found() -> None:
-    before = {"lb1": Seen(serves=False, sessions={"region1": 9}), "lb2": Seen(serves=True, sessions={"region1": 500})}
-    now = {"lb1": before["lb1"], "lb2": Seen(serves=True, sessions={"region1": 510, "region2": 60})}
+    before = {"lb1": seen(serves=False, region1=9), "lb2": seen(serves=True, region1=500)}
+    now = {"lb1": before["lb1"], "lb2": seen(serves=True, region1=510, region2=60)}
     assert served_by("balancer", before, now) == "lb2"
     assert served_by("region", before, now) == "region2"
 
 
 def test_nothing_is_drilled_where_no_balancer_serves() -> None:
-    seen = {"lb1": Seen(serves=False, sessions={})}
+    away = {"lb1": seen(serves=False)}
     with pytest.raises(EngineError, match="no balancer has the clients' address"):
-        served_by("balancer", seen, seen)
+        served_by("balancer", away, away)
 
 
 @pytest.mark.parametrize(
@@ -77,16 +81,17 @@ def test_nothing_is_drilled_where_no_balancer_serves() -> None:
     [
         (["region"], "nothing was done: type the stack's name, or give --break-live-stack dev"),
         (["region", "--break-live-stack", "production"], "nothing was done"),
-        (["region", "--fault", "stop"], "no fault 'stop' of a region; there are kill, hang"),
+        (["balancer", "--break-live-stack", "dev"], "nothing was done: lb1 is the stack's only balancer"),
+        (["database", "--break-live-stack", "dev"], "nothing was done: db1 has the stack's one PostgreSQL"),
         (["region", "lb1"], "lb1 is no region of stack dev; there are region1, region2"),
-        (["balancer", "region1"], "region1 is no balancer of stack dev; there are lb1"),
+        (["rack", "region1"], "region1 is no rack of stack dev; there are rack1, rack2"),
     ],
 )
 def test_refused(arguments: list[str], told: str, outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
     def read_outputs(stack: str, project: Path) -> Outputs:
         return outputs
 
-    monkeypatch.setattr(drills, "read_outputs", read_outputs)
+    monkeypatch.setattr(ops_stack, "read_outputs", read_outputs)
     done = CliRunner().invoke(app, ["drill", "dev", *arguments])
     assert done.exit_code == 1
     assert told in done.output
