@@ -61,5 +61,5 @@ test: lint ## everything, on hosts of its own; needs root
 		pytest --ignore tests/engine $(FIRST_PROCEDURES:%=--ignore %); rest=$$?; wait $$first && exit $$rest; }
 
 .PHONY: test-all
-test-all: test ## the same, and the MAAS versions between the first and the last
-	@$(ENTER) && pytest --all-versions tests/procedures
+test-all: test ## the same, the MAAS versions between the first and the last, and every drill on a whole cluster
+	@$(ENTER) && pytest --all-versions tests/procedures && pytest --all-drills tests/procedures

@@ -47,6 +47,9 @@ TIMING = {"ttl": 10, "loop_wait": 3, "retry_timeout": 3}
 """Seconds. A leader that died is replaced once its lock of `ttl` has run out; a lock is renewed every `loop_wait`, and
 an etcd that is slower than `retry_timeout` costs a leader its place unless it still reaches all others (`failsafe`)."""
 
+RESTART_SECONDS = 5
+"""That a leader which crashed has to recover before another one takes over, where that can lose nothing."""
+
 NO_MAIN_CLUSTER = File(
     "/etc/postgresql-common/createcluster.d/maas-ha.conf",
     "# Written by maas-ha: Patroni makes the database; another one would take its port.\ncreate_main_cluster = false\n",
@@ -193,6 +196,7 @@ class PostgresCluster(pulumi.ComponentResource):
 def _dynamic(args: PostgresClusterArgs) -> dict[str, object]:
     """What all hosts have in common; Patroni keeps it in etcd."""
     return TIMING | {
+        **({"primary_start_timeout": RESTART_SECONDS} if args.synchronous else {}),
         "failsafe_mode": True,
         "synchronous_mode": args.synchronous,
         "postgresql": {

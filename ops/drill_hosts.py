@@ -144,7 +144,7 @@ class DhcpClients:
                 await _ended(process, self.host, reading)
 
     async def _read(self, process: asyncssh.SSHClientProcess[str]) -> None:
-        async for line in process.stdout:
+        while line := await process.stdout.readline():
             self._lines.append(line)
 
     def told(self, fault: float) -> Dhcp:
