@@ -1,4 +1,4 @@
-"""`maas-ha-agent apply | remove | verify | status | drill … | dhcp-clients …`: what runs on a host, as root.
+"""`maas-ha-agent apply | remove | verify | status | drill … | dhcp-clients … | guard …`: what runs on a host, as root.
 
 `apply` and `remove` read a bundle on standard input. Progress goes to standard error, one line of JSON to standard
 output.
@@ -35,7 +35,7 @@ from agent.verify import verify
 
 USAGE = (
     "usage: maas-ha-agent apply|remove (the bundle on standard input) | verify [--json] | status"
-    " | drill … | dhcp-clients …"
+    " | drill … | dhcp-clients … | guard ADDRESS"
 )
 
 
@@ -51,6 +51,10 @@ def main(arguments: list[str], root: Path = Path("/")) -> int:
         return _drill(arguments[1:], paths)
     if arguments[:1] == ["dhcp-clients"]:
         return _dhcp_clients(arguments, paths)
+    if arguments[:1] == ["guard"] and len(arguments) == 2:
+        from agent.patroni_guard import guard  # runs by itself, for ever
+
+        guard(paths, Report("maas-ha-agent", Masker()), arguments[1])
     return _wrong(USAGE)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 ETCD_CLIENT_PORT, ETCD_PEER_PORT, REST_PORT, POSTGRES_PORT = 2379, 2380, 8008, 5432
 
-ETCD_UNIT, PATRONI_UNIT = "etcd.service", "patroni.service"
+ETCD_UNIT, PATRONI_UNIT, GUARD_UNIT = "etcd.service", "patroni.service", "maas-ha-patroni-guard.service"
 
 ETCD_FOLDER, PATRONI_FOLDER = "/etc/etcd", "/etc/patroni"
 """Each has the certificate, for the one user that reads it there."""

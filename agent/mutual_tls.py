@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ TIMEOUT = 5.0
 
 class NoAnswerError(StepError):
     """The other end can't be reached, or says what isn't understood."""
+
+    def __init__(self, cause: str, *, silent: bool = False) -> None:
+        super().__init__(cause)
+        self.silent = silent
+        """True if it didn't answer in time."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,8 @@ class Peer:
                 connection.close()
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise NoAnswerError(f"{self.address}:{self.port}: {reason}") from None
+            silent = isinstance(error, socket.timeout)  # TimeoutError itself only since Python 3.10
+            raise NoAnswerError(f"{self.address}:{self.port}: {reason}", silent=silent) from None
 
     def _context(self) -> ssl.SSLContext:
         place = self.paths.at(self.folder)

@@ -21,6 +21,7 @@ from agent.cluster_settings import (
     ETCD_FOLDER,
     ETCD_PEER_PORT,
     ETCD_UNIT,
+    GUARD_UNIT,
     KEY,
     NAMESPACE,
     PATRONI_CONF,
@@ -150,7 +151,7 @@ class PostgresCluster(pulumi.ComponentResource):
             ),
             packages=packages(self._args.version),
             files=files,
-            units=(PATRONI_UNIT,),
+            units=(PATRONI_UNIT, GUARD_UNIT),
         )
         passwords = {
             "superuser_password": self._args.superuser_password,
@@ -256,6 +257,12 @@ def _files(args: PostgresClusterArgs, member: Member) -> tuple[tuple[File, ...],
         File(
             f"/etc/systemd/system/{server_unit(args.version)}.d/maas-ha.conf",
             render("postgresql.service.conf", data_dir=data_folder(args.version)),
+        ),
+        File(
+            f"/etc/systemd/system/{GUARD_UNIT}",
+            render("patroni-guard.service", address=member.address),
+            effect=Effect.RESTART,
+            units=(GUARD_UNIT,),
         ),
         File(PATRONI_CONF, conf, "root", "postgres", 0o640, effect=Effect.RELOAD, units=(PATRONI_UNIT,)),
     )
