@@ -291,7 +291,7 @@ def test_arguments_that_make_no_sense(arguments: tuple[str, ...]) -> None:
 
 
 def test_a_network_that_the_host_is_not_in() -> None:
-    argv = [sys.executable, "-m", "agent", "dhcp-clients", "203.0.113.0/30", "1", "1", "10", "seed"]
+    argv = [sys.executable, "-m", "agent", "dhcp-clients", "233.252.0.0/30", "1", "1", "10", "seed"]
     done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
-    assert done.stderr.strip().endswith("no interface of this host has an address in 203.0.113.0/30")
+    assert done.stderr.strip().endswith("no interface of this host has an address in 233.252.0.0/30")

@@ -16,8 +16,8 @@ from tests.engine.deployment import STACK, Cluster, Deployment
 from tests.engine.test_1_up import maas_ha
 from tests.lab.standin.daemons.client import Client
 from tests.procedures.chassis import Chassis
+from tests.procedures.database_cluster import MEMBERS, leader, sql
 from tests.procedures.scenario import scenario
-from tests.procedures.test_postgres_cluster import MEMBERS, leader, sql
 
 pytestmark = [pytest.mark.lab, pytest.mark.all_drills]
 
