@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.bundle import DhcpSettings, RackSettings
+from agent.bundle import DhcpSettings, RackSettings, RegionSettings
 from agent.cluster_settings import PatroniSettings
 from agent.commands import Commands
 from agent.drill_look import look
@@ -20,7 +20,7 @@ from agent.lock import locked
 from agent.machine import Machine
 from agent.mutual_tls import NoAnswerError
 from agent.packages import Packages
-from agent.packaging import dhcpd_unit
+from agent.packaging import dhcpd_unit, region_unit
 from agent.paths import Paths
 from agent.patroni import UP, Patroni
 from agent.records import Record, Records
@@ -122,11 +122,12 @@ class _Fault:
         record = next((record for record in self.records if record.role == self.role and record.units), None)
         if record is None:
             raise StepError(f"this host has no {self.role}")
+        unit = unit_of(record)
         if isinstance(record.settings, RackSettings):
             dhcpd = dhcpd_unit(record.settings.packaging)
             if dhcpd.endswith(".service") and self.machine.units.state(dhcpd).active:
-                return [dhcpd, record.units[0]]
-        return [record.units[0]]
+                return [dhcpd, unit]
+        return [unit]
 
     def _do(self, units: Sequence[str]) -> str:
         names = " ".join(units)
@@ -170,6 +171,14 @@ class _Fault:
         if record.host not in [member.name for member in members]:
             down.append(record.host)
         return f"PostgreSQL isn't up on {', '.join(down)}" if down else ""
+
+
+def unit_of(record: Record) -> str:
+    """The one without which the role isn't there: of a region's units, regiond's."""
+    settings = record.settings
+    if isinstance(settings, RegionSettings):
+        return region_unit(settings.packaging, settings.maas_version)
+    return record.units[0]
 
 
 def _route(verb: str, address: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agent.drill import is_drill
+from agent.bundle import RegionSettings
+from agent.drill import is_drill, unit_of
 from agent.drill_look import count_sessions
+from agent.records import Record
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,10 @@ def test_sessions_are_summed_over_the_routes() -> None:
 
 def test_no_answer_of_haproxy() -> None:
     assert count_sessions("") == {}
+
+
+@pytest.mark.parametrize(("packaging", "unit"), [("deb", "maas-regiond.service"), ("snap", "snap.maas.pebble.service")])
+def test_a_region_is_its_regiond_whatever_runs_beside_it(packaging: str, unit: str) -> None:
+    settings = RegionSettings(False, 1, "db", 5432, "maasdb", "maas", "admin", "a@b", (), packaging, "3.7")
+    units = ("maas-ha-drain.service", unit)
+    assert unit_of(Record("t", "region1", "region-1", settings, (), (), units, {}, ())) == unit
