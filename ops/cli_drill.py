@@ -162,7 +162,7 @@ def _rows(drill: Drill) -> list[tuple[str, str]]:
     rows = []
     for name, found in (("reads", drill.reads), ("writes", drill.writes)):
         failed = f"{found.failed} failed ({found.in_flight} in flight at the fault)"
-        text = f"{found.tried}, {failed}, slowest {found.slowest:.1f} s"
+        text = f"{found.tried}, {failed}, slowest {found.slowest:.2f} s"
         rows += [(name, text), (f"{name} again after", _seconds(found.again_after))]
     rows.append(("writes acknowledged", f"{drill.acknowledged}, {len(drill.lost)} lost"))
     rows += [(f"failed: {reason}", str(count)) for reason, count in drill.reasons.items()]

@@ -42,7 +42,7 @@ def of_requests(requests: Sequence[Request], fault: float) -> Requests:
         tried=len(requests),
         failed=len(failed),
         in_flight=sum(request.begun < fault < request.ended for request in failed),
-        slowest=round(max((r.seconds for r in requests if not r.failed), default=0.0), 3),
+        slowest=round(max((r.seconds for r in requests), default=0.0), 3),
         again_after=again_after(requests, fault),
     )
 

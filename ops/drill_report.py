@@ -53,7 +53,7 @@ class Requests(BaseModel):
     in_flight: int
     """Of the failed ones, those that had begun before the fault."""
     slowest: float
-    """Seconds of the slowest one that didn't fail."""
+    """Seconds that the slowest of them took, also if it failed."""
     again_after: float | None
     """Seconds from the fault to the first one after the last that failed; 0 if none failed that began after the
     fault, null if none got through any more."""
