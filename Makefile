@@ -39,6 +39,11 @@ preview: setup $(STATE)/passphrase ## what `make up` would change, line by line
 status: ## what MAAS and the hosts say of the stack
 	@$(ENTER_LAB) && maas-ha status $(STACK)
 
+.PHONY: drill
+drill: STACK = ha
+drill: up ## every drill on the stack without a single point of failure; figures, picture and page in drills/
+	@$(ENTER_LAB) && maas-ha drill $(STACK) all --break-live-stack $(STACK) --report drills
+
 .PHONY: destroy
 destroy: ## the stack taken off the hosts; the database stays on its host until `make lab-down`
 	@$(ENTER_LAB) && pulumi destroy --yes --skip-preview --stack $(STACK)
@@ -63,3 +68,4 @@ test: lint ## everything, on hosts of its own; needs root
 .PHONY: test-all
 test-all: test ## the same, the MAAS versions between the first and the last, and every drill on a whole cluster
 	@$(ENTER) && pytest --all-versions tests/procedures && pytest --all-drills tests/procedures
+	@$(MAKE) drill; drilled=$$?; $(MAKE) lab-down STACK=ha && exit $$drilled
