@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from agent.commands import Commands
 from agent.errors import InterruptedBySignalError, StepError
 from agent.paths import Paths
@@ -11,6 +13,8 @@ MAX_LINES = 20
 """Lines of a message in all."""
 LOG_LINES = 10
 """Lines of log shown."""
+TELLING = re.compile(r"\b(alert|cannot|denied|error|fail(ed|ure)?|fatal|invalid|refused)\b", re.IGNORECASE)
+"""A line that says why, which what a unit says of going on as before must not push out."""
 
 
 class ToldError(Exception):
@@ -39,7 +43,7 @@ def explain(report: Report, commands: Commands, paths: Paths, error: BaseExcepti
 
 
 def unit_log(commands: Commands, paths: Paths, error: StepError, since: float) -> list[str]:
-    """The last log lines of the unit since the transaction began, from the journal or the unit's log file."""
+    """What the unit logged since the transaction began, in its journal or log file: the last, and what says why."""
     lines: list[str] = []
     try:
         argv = ("journalctl", "--unit", error.unit, f"--since=@{since:.0f}", "--output=cat", "--no-pager", "--lines=40")
@@ -51,4 +55,10 @@ def unit_log(commands: Commands, paths: Paths, error: StepError, since: float) -
         with file.open("rb") as log:
             log.seek(max(0, file.stat().st_size - 16384))
             lines += log.read().decode(errors="replace").splitlines()[-LOG_LINES:]
-    return [line for line in lines if line.strip()][-LOG_LINES:]
+    return shown([line for line in lines if line.strip()])
+
+
+def shown(lines: list[str]) -> list[str]:
+    """As many of `lines` as fit, in their order: the last of those that say why, then the last of the others."""
+    places = sorted(range(len(lines)), key=lambda place: (bool(TELLING.search(lines[place])), place))
+    return [lines[place] for place in sorted(places[-LOG_LINES:])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -40,4 +41,4 @@ class Poller:
                 with urllib.request.urlopen(f"{self.url}/api/2.0/version/", timeout=10) as answer:  # noqa: S310  http
                     answer.read()
             except (OSError, urllib.error.URLError) as error:
-                self.failed.append(str(error))
+                self.failed.append(f"{time.strftime('%H:%M:%S')} {error}")

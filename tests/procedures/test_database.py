@@ -110,24 +110,26 @@ def test_a_region_more_is_a_line_more_and_a_reload(deployment: Deployment) -> No
 
 
 def visitors(lab: Lab, number: int) -> tuple[int, list[str]]:
-    """Sessions of an ordinary role beside MAAS's, which stay until `send_away`: how many came in, and the refusals."""
-    script = (
-        "cd /; id visitor >/dev/null 2>&1 || useradd visitor; : >/tmp/refused; chmod 666 /tmp/refused; "
-        f"for _ in $(seq {number}); do setsid runuser -u visitor -- psql -X -d postgres -c 'SELECT pg_sleep(3600)' "
-        ">/dev/null 2>>/tmp/refused </dev/null & done"
-    )
+    """Sessions of an ordinary role beside MAAS's, which stay until `send_away`: how many came in, and the refusals.
+
+    One after another: one that is being refused holds a connection until it has gone, so that two at once would both
+    be refused where one has a place.
+    """
+    script = f"""
+        cd /; id visitor >/dev/null 2>&1 || useradd visitor; : >/tmp/refused; chmod 666 /tmp/refused
+        count() {{ ps -eo args | grep -c "$1"; }}
+        for number in $(seq {number}); do
+            setsid runuser -u visitor -- psql -X -d postgres -c 'SELECT pg_sleep(3600)' \
+                >/dev/null 2>>/tmp/refused </dev/null &
+            until [ $(($(count '^postgres: 15/main: visitor .* SELECT$') + $(wc -l </tmp/refused))) = "$number" ] \
+                && [ "$(count '^postgres: 15/main: visitor .*')" = "$(count '^postgres: 15/main: visitor .* SELECT$')" ]
+            do :; done
+        done"""
     # A superuser's session takes one of everybody's connections as long as others are left: none may look on.
     until("nobody but MAAS is connected", lambda: not backends(lab, "postgres"))
-    lab.exec("db1", "sh", "-c", script)
-
-    def refused() -> list[str]:
-        return lab.exec("db1", "cat", "/tmp/refused").stdout.splitlines()
-
-    def entered() -> int:
-        return len([title for title in backends(lab, "visitor") if title.endswith(" SELECT")])
-
-    until(f"{number} visitors are in or refused", lambda: entered() + len(refused()) == number)
-    return entered(), refused()
+    lab.exec("db1", "sh", "-c", script, timeout=120)
+    refusals = lab.exec("db1", "cat", "/tmp/refused").stdout.splitlines()
+    return len([title for title in backends(lab, "visitor") if title.endswith(" SELECT")]), refusals
 
 
 def backends(lab: Lab, role: str) -> list[str]:

@@ -59,6 +59,12 @@ def regionds(made: Deployment) -> dict[str, str]:
     return {name: made.lab.exec(name, *argv).stdout.strip() for name in ("region1", "region2")}
 
 
+def process_states(made: Deployment, region: str) -> set[str]:
+    """The kernel's letters for the processes of its regiond: T for one that was sent SIGSTOP."""
+    rows = [line.split() for line in made.lab.exec(region, "ps", "-eo", "unit=,state=").stdout.splitlines()]
+    return {state for unit, state in rows if unit == "maas-regiond.service"}
+
+
 def leaves_nothing(made: Deployment) -> None:
     assert tags_in_maas(made) == 0
     for host in ("region1", "region2", "lb1", "lb2"):
@@ -90,7 +96,6 @@ def test_region(made: Deployment, fault: str) -> None:
     if fault == "kill":
         assert {name for name, process in regionds(made).items() if process != before[name]} == {hit}
     else:
-        assert max(drill.reads.slowest, drill.writes.slowest) > 1, "what was under way on it waits, at least"
         assert regionds(made) == before
     assert drill.reads.tried > 200
     assert drill.acknowledged > 50
@@ -108,10 +113,12 @@ def test_balancer(made: Deployment, fault: str) -> None:
 
 def test_a_signal_undoes(made: Deployment) -> None:
     process = _started(made)
+    assert process_states(made, "region1") == {"T"}, "its regiond is stopped, every process of it"
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 130, said
     assert "interrupted: all is undone" in said
+    assert "T" not in process_states(made, "region1")
     leaves_nothing(made)
 
 

@@ -60,7 +60,7 @@ def nobody_else_notices(deployment: Deployment, *but: str) -> Iterator[None]:
         yield
     after = unit_starts(deployment.lab)
     assert poller.tried > 0
-    assert poller.failed == []
+    assert poller.failed == [], deployment.lab.exec("lb1", "journalctl", "-q", "-u", "haproxy.service").stdout
     others = {unit for unit in before.keys() | after.keys() if unit.split(" ")[0] not in but}
     assert {unit for unit in others if before.get(unit) != after.get(unit)} == set()
 
