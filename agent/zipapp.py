@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import hashlib
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -13,8 +15,11 @@ ARCHIVE = f"{LIBRARY}/agent.pyz"
 """Where the archive goes (0644)."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The same for every file, so that equal sources give equal bytes."""
+SOURCES = "agent.json.bz2"
+"""In the archive: path → text. All sources compressed as one take half the room, which is a host's in the state file,
+twice; and bzip2 gives the same bytes whatever the version of its library."""
 START = """\
-import os, shutil, sys, zipfile
+import bz2, json, os, shutil, sys, zipfile
 # Unpacked once, so that Python keeps it compiled.
 home = os.path.join({library!r}, {digest!r})
 if not os.path.isdir(home):
@@ -22,7 +27,12 @@ if not os.path.isdir(home):
         if os.path.isdir(os.path.join({library!r}, old)):
             shutil.rmtree(os.path.join({library!r}, old), ignore_errors=True)
     new = f"{{home}}.{{os.getpid()}}"
-    zipfile.ZipFile({archive!r}).extractall(new)
+    sources = json.loads(bz2.decompress(zipfile.ZipFile({archive!r}).read({sources!r})))
+    for name, text in sources.items():
+        path = os.path.join(new, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as source:
+            source.write(text)
     os.sync()
     try:
         os.rename(new, home)
@@ -36,22 +46,27 @@ sys.exit(main(sys.argv[1:]))
 
 
 def build() -> bytes:
-    """The archive: the package `agent`, compressed; the same bytes for the same sources on every machine."""
+    """The archive: the package `agent` and what unpacks it; the same bytes for the same sources on every machine."""
     package = Path(__file__).parent
     sources = {
         f"agent/{source.relative_to(package).as_posix()}": source.read_text(encoding="utf-8")
         for source in sorted(package.rglob("*.py"))
     }
-    digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:16]
-    sources["__main__.py"] = START.format(library=LIBRARY, archive=ARCHIVE, digest=digest)
+    packed = json.dumps(sources, sort_keys=True)
+    digest = hashlib.sha256(packed.encode()).hexdigest()[:16]
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, text in sources.items():
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.external_attr = 0o644 << 16
-            entry.create_system = 3  # Unix, whatever the builder runs on
-            archive.writestr(entry, text, zipfile.ZIP_DEFLATED, 9)
+        start = START.format(library=LIBRARY, archive=ARCHIVE, digest=digest, sources=SOURCES)
+        archive.writestr(_entry("__main__.py"), start)
+        archive.writestr(_entry(SOURCES), bz2.compress(packed.encode(), 9))
     return buffer.getvalue()
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.external_attr = 0o644 << 16
+    entry.create_system = 3  # Unix, whatever the builder runs on
+    return entry
 
 
 def launcher() -> str:
@@ -63,7 +78,7 @@ def launcher() -> str:
     return f"""#!/bin/sh
 # Starts the agent of maas-ha; installs Python's standard library where it is missing.
 set -eu
-usable() {{ python3 -I -c 'import dataclasses, json, sys, zlib; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }}
+usable() {{ python3 -I -c 'import bz2, dataclasses, json, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }}
 if [ ! -e {LIBRARY}/python-is-complete ] && ! usable; then
     state=/var/lib/maas-ha
     mkdir -p -m 0700 "$state"

@@ -13,8 +13,11 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-sys.path.insert(0, "/usr/local/lib/maas-ha/agent.pyz")
+sys.path.insert(
+    0, str(next(Path("/usr/local/lib/maas-ha").glob("*/agent")).parent)
+)  # where the agent has unpacked itself
 
 from agent.maas_http import authorization, multipart
 
