@@ -160,10 +160,9 @@ def test_keepalived_killed(balanced: Balanced) -> None:
 
 
 def test_the_address_is_taken_off(balanced: Balanced) -> None:
-    """As a network manager does that reads its files again."""
-    holder = balanced.holder()
-    balanced.run(holder, f"ip address del {balanced.virtual}/24 dev host0")
-    becomes(balanced.holders, [holder], "it is there again")
+    """As a network manager does that reads its files again: it comes back, or the other host takes it."""
+    balanced.run(balanced.holder(), f"ip address del {balanced.virtual}/24 dev host0")
+    becomes(lambda: len(balanced.holders()), 1, "somebody has it again")
     balanced.serves()
 
 
