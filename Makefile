@@ -56,7 +56,7 @@ lab-down: ## the lab's hosts and all that is on them
 lint: setup ## formatting, rules and types
 	@$(ENTER) && ruff format --check . && ruff check . && mypy
 
-FIRST_PROCEDURES := $(wildcard tests/procedures/test_[a-p]*.py)
+FIRST_PROCEDURES := $(wildcard tests/procedures/test_[a-p]*.py tests/procedures/test_rack*.py)
 
 .PHONY: test
 test: lint ## everything, on hosts of its own; needs root

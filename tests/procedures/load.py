@@ -21,7 +21,8 @@ sys.path.insert(
 
 from agent.maas_http import authorization, multipart
 
-PAUSE = 0.15
+PAUSE = 0.4
+"""Seconds between two requests of one client: some 25 a second of all, which leave the machine time for the roll."""
 SLOW = 6.0
 """Seconds that a body needs to arrive."""
 TIMEOUT = 60.0
