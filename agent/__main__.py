@@ -23,15 +23,12 @@ from agent.packages import Packages
 from agent.packaging import PACKAGINGS
 from agent.paths import Paths
 from agent.records import Records
-from agent.remove import remove
 from agent.report import STDOUT, Report, write
 from agent.signals import raise_on_signals
-from agent.status import status
 from agent.transaction import recover
 from agent.trouble import ToldError, explain
 from agent.typed import BundleError
 from agent.units import Units
-from agent.verify import verify
 
 USAGE = (
     "usage: maas-ha-agent apply|remove (the bundle on standard input) | verify [--json] | status"
@@ -100,6 +97,8 @@ def _with_bundle(command: str, paths: Paths) -> int:
             outputs = apply(paths, report, commands, bundle)
             write(STDOUT, json.dumps(outputs, sort_keys=True) + "\n")
         else:
+            from agent.remove import remove  # it knows every role
+
             remove(paths, report, commands, bundle)
             write(STDOUT, "{}\n")
     return trouble.code
@@ -115,8 +114,12 @@ def _without_bundle(arguments: list[str], paths: Paths) -> int:
         units = Units(commands, report, lambda name, before, verb: None)
         machine = Machine(paths, report, commands, units, Packages(paths, commands, report))
         if arguments == ["status"]:
+            from agent.status import status  # it knows every role
+
             write(STDOUT, json.dumps(status(machine, records), sort_keys=True) + "\n")
         else:
+            from agent.verify import verify  # it knows every role
+
             differences = verify(machine, records)
             clean = not differences
             if "--json" in arguments:
