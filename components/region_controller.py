@@ -60,7 +60,7 @@ class RegionControllerArgs(Args):
     leader: RegionController | None
     """The region that makes the schema, the administrator and the shared secret; None makes this one it."""
     after: tuple[pulumi.Resource, ...]
-    """What must be done before this one is touched: the region before it, before the leader an upgrade's first steps."""
+    """What must be done before this one is touched: the region before it, before the leader an upgrade's steps."""
     tls: MaasTls | None
     """None for http alone."""
     ca_certificate: pulumi.Output[str]
