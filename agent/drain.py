@@ -26,7 +26,7 @@ HEARD_DEADLINE = 60.0
 """Seconds until every balancer sends nothing new here, or all again: they ask each second, and twice for health."""
 CONNECTIONS_DEADLINE = 180.0
 """Seconds for connections to end: nginx keeps an idle one for 75 s, a websocket lasts as long as its browser likes."""
-ALONE_DEADLINE = 20.0
+ALONE_DEADLINE = 10.0
 """The same where no other region serves meanwhile: idle ones aren't worth a longer time without MAAS."""
 
 

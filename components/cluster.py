@@ -54,7 +54,7 @@ def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = 
     hosts = {host: _host(host, cluster, below) for host in topology.hosts}
     database = shared_database.shared_database(stack, hosts, secrets, below)
     load_balancer = balancers.balancer(topology, hosts, secrets, below)
-    upgrades = Upgrades(topology, hosts, load_balancer)
+    upgrades = Upgrades(topology, hosts, database, load_balancer)
     regions = _regions(topology, hosts, secrets, database, load_balancer, upgrades.held, below)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))

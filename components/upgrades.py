@@ -9,6 +9,7 @@ import pulumi
 from agent.bundle import Bundle
 from agent.upgrade_settings import UpgradeSettings
 from components.host import Host
+from components.postgres_primary import Database
 from components.virtual_address import Balancer
 from config.topology import DhcpPair, Topology
 
@@ -22,10 +23,10 @@ class Upgrades:
     held: tuple[pulumi.Resource, ...]
     """What the first region waits for."""
 
-    def __init__(self, topology: Topology, hosts: Mapping[str, Host], balancer: Balancer) -> None:
+    def __init__(self, topology: Topology, hosts: Mapping[str, Host], database: Database, balancer: Balancer) -> None:
         self._topology = topology
         self._hosts = hosts
-        self._balancer = balancer
+        self._below = pulumi.Output.all(database.host, balancer.url)
         self.held = ()
         if topology.maas.packaging == "deb":
             self.held = self._regions(tuple(self._racks().values()))
@@ -52,8 +53,9 @@ class Upgrades:
             component=f"{host}-upgrade",
             settings=UpgradeSettings(controller, self._topology.maas.version),
         )
-        # The balancers first: from 3.5 on a rack reaches Temporal through them (maas-facts §4.8).
-        sent = self._balancer.url.apply(lambda _: bundle)
+        # The balancers first: from 3.5 on a rack reaches Temporal through them (maas-facts §4.8). The database, so that
+        # its restart, if there is one, is over.
+        sent = self._below.apply(lambda _: bundle)
         return (
             self._hosts[host].apply(f"{host}-upgrade", sent, parent=self._hosts[host], secrets={}, after=after).command
         )

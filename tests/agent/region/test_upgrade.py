@@ -244,7 +244,7 @@ class TestAnotherRegion:
     def test_a_failed_start_is_repeated(self, follower: Upgradable) -> None:
         follower.controller.local.apply(follower.step())
         follower.machine.hook("start", UNIT, "exit 1")
-        with pytest.raises(ToldError, match="start maas-regiond.service failed"):
+        with pytest.raises(ToldError, match=r"start maas-regiond\.service failed"):
             follower.controller.local.apply(follower.bundle())
         assert not follower.serves
         follower.controller.services()
