@@ -8,7 +8,7 @@ from agent.packages import Packages
 
 
 def minor(version: str) -> tuple[int, ...]:
-    """`(3, 4)` of `3.4`, `3.4.10` or a package's version; `()`, which is older than all, of anything else."""
+    """`MAJOR.MINOR` of it, of a longer form or of a package's version; `()`, which is older than all, else."""
     return tuple(int(part) for part in short_version(version).split(".")[:2] if part)
 
 

@@ -61,7 +61,10 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
 
 
 def _of_step(preview: Preview, transaction: Transaction) -> Felt:
-    """A rack is upgraded, a region that isn't the first held."""
+    """A rack is upgraded, a region that isn't the first held.
+
+    Each stop of rackd stops dhcpd too; that is only told where its pair changes as well, as the preview leaves others out.
+    """
     roles = str(mapping(transaction.shown[1].get("settings")).get("roles", "")).split()
     if "region" in roles:
         return Felt((f"stop {REGIOND}",), Consequence.DRAIN_FIRST)

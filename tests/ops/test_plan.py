@@ -110,9 +110,9 @@ def test_an_upgrade(running: FakeStack) -> None:
     made = planned(running, cluster)
     lines = [plan_views.headline(part) for host in made.hosts for part in host.components]
     assert {line for line in lines if "-upgrade" in line or "-region" in line or "-rack:" in line} == {
-        "update rack1-upgrade: failover: restart maas-rackd.service, restart maas-dhcpd.service",
+        "update rack1-upgrade: restart maas-rackd.service",
         "update rack1-rack: nothing is reloaded or restarted",
-        "update rack2-upgrade: failover: restart maas-rackd.service, restart maas-dhcpd.service",
+        "update rack2-upgrade: restart maas-rackd.service",
         "update rack2-rack: nothing is reloaded or restarted",
         "update region2-upgrade: drain first: stop maas-regiond.service",
         "update region2-region: start maas-regiond.service",
