@@ -64,12 +64,18 @@ class RackUpgrade:
             ) from None
 
     def bring(self) -> None:
-        """The package restarts rackd itself, and with it dhcpd; the partner serves meanwhile (maas-facts §0a row 4)."""
+        """rackd restarts, and with it dhcpd; the partner serves meanwhile (maas-facts §0a row 4)."""
         self._peers = tuple(self._dhcpd.peers())
         if not self._is_due:
             return
-        self._work.packages.upgrade(PACKAGE)
-        self._work.report.say(f"MAAS {short_version(self._work.packages.version(PACKAGE))} is installed")
+        work = self._work
+        before = work.units.process(DebRack.unit)
+        work.packages.upgrade(PACKAGE)
+        work.report.say(f"MAAS {short_version(work.packages.version(PACKAGE))} is installed")
+        state = work.units.state(DebRack.unit)
+        # Its package restarts it at once, past any policy (§10); one that leaves it alone would leave the old version.
+        if state.active and work.units.process(DebRack.unit) == before:
+            work.units.change("restart", DebRack.unit, state)
 
     def prove(self) -> None:
         """rackd is connected to every event loop, and dhcpd serves as before. Raises `StepError`."""

@@ -63,7 +63,7 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
 def _of_step(preview: Preview, transaction: Transaction) -> Felt:
     """A rack is upgraded, a region that isn't the first held.
 
-    Each stop of rackd stops dhcpd too; that is only told where its pair changes as well, as the preview leaves others out.
+    Each stop of rackd stops dhcpd too; that is told only where its pair changes as well, for a preview has no others.
     """
     roles = str(mapping(transaction.shown[1].get("settings")).get("roles", "")).split()
     if "region" in roles:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
+from contextlib import suppress
 
 from agent import external_database, region_health
 from agent.bundle import RegionSettings
 from agent.errors import StepError
+from agent.hold import Hold
 from agent.identity import SECRET_FORM, read_system_id
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
 from agent.maas_http import read_json
@@ -116,8 +118,9 @@ class Region(Role):
 
     def rolled_back(self) -> None:
         """A region that was drained is drained until it serves as before; one that is stopped or held doesn't."""
-        if not self._installed.is_serving():
-            self._restart.abandon()
+        with suppress(StepError):  # if it can't be asked, it is waited for
+            if not self._installed.is_serving():
+                self._restart.abandon()
         self._restart.end_as_before()
 
     def outputs(self) -> Outputs:
@@ -191,7 +194,9 @@ class Region(Role):
         if not isinstance(settings, RegionSettings):
             return []
         services = RELEASES[settings.maas_version].region_services if settings.packaging == DEB.name else ()
+        held = "an upgrade holds this region back: `pulumi up` finishes it" if Hold(machine.paths).stands else ""
         found = (
+            held,
             external_database.unreachable(settings),
             missing_event_loops(machine, settings.workers),
             inactive(machine, services),
