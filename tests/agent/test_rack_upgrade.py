@@ -95,6 +95,7 @@ def paired(dhcpd: RackDhcpd, maas: FakeMaas, upgradable: Rack) -> Rack:
 def test_packages_then_connections(upgradable: Rack) -> None:
     upgradable.local.apply(step())
     assert upgradable.upgraded()
+    assert upgradable.machine.calls() == [f"restart {UNIT}"], "its package left it alone"
     (upgradable.home / "order").write_text("")
     upgradable.local.apply(step())
     assert not upgradable.upgraded()
