@@ -57,6 +57,7 @@ def _bring_about(work: Work, role: Role, transaction: Transaction, records: Reco
     bundle = work.bundle
     before.note(work.paths, bundle.state_dirs)
     role.prepare()
+    role.upgrade()
     if role.packages_first:
         work.packages.install(bundle.packages)
     work.changes = to_apply(work.paths, bundle, work.record)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from agent.cluster_settings import EtcdSettings, PatroniSettings, PostgresClusterSettings
 from agent.keepalived import KeepalivedSettings
 from agent.typed import BundleError, read_typed
+from agent.upgrade_settings import UpgradeSettings
 
 MARKER = re.compile(r"<<secret:([a-z_]+)>>")
 INTERFACE = "<<host:interface>>"
@@ -68,6 +69,8 @@ class HostSettings:
     """Addresses of the stack's load balancer and database: a host that knows only others is another stack's."""
     database: tuple[str, ...] = ()
     """On a region's host: addresses of the stack's database hosts, of which one must stay; () where it is external."""
+    maas_version: str = ""
+    """Of a controller from packages, `MAJOR.MINOR`; "" where there is none."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,7 @@ Settings = (
     | EtcdSettings
     | PatroniSettings
     | PostgresClusterSettings
+    | UpgradeSettings
 )
 
 SETTINGS: dict[str, type[Settings]] = {
@@ -223,6 +227,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "etcd": EtcdSettings,
     "patroni": PatroniSettings,
     "postgres_cluster": PostgresClusterSettings,
+    "upgrade": UpgradeSettings,
 }
 
 

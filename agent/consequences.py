@@ -20,7 +20,12 @@ class Consequence(str, enum.Enum):
     """No request is sent there any more when it stops."""
     FAILOVER = "failover"
     """Another host serves instead."""
+    AWAY = "MAAS away"
+    """Nobody serves meanwhile: the schema is migrated, and no region runs on one that is half so."""
 
+
+MANNERS = (Consequence.DRAIN_FIRST, Consequence.FAILOVER, Consequence.AWAY)
+"""Those that say how something is done, beside what."""
 
 OF_EFFECT: dict[tuple[str, Effect], Consequence] = {
     ("region", Effect.RESTART): Consequence.DRAIN_FIRST,
@@ -30,6 +35,7 @@ OF_EFFECT: dict[tuple[str, Effect], Consequence] = {
 OF_REMOVAL: dict[str, Consequence] = {
     "postgres": Consequence.NOTHING,  # it goes on serving the data that it keeps
     "region": Consequence.DRAIN_FIRST,  # the balancer loses its line before it stops
+    "upgrade": Consequence.NOTHING,
 }
 """Role → how the removal of a component is felt, where nothing takes its place: else it stops."""
 

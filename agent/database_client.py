@@ -47,7 +47,19 @@ def ask(work: Work, settings: RegionSettings, script: str, database: str = "") -
 
 
 def run_sql(machine: Machine, login: Login, database: str, script: str) -> Completed:
-    """Run `script` in `database`.
+    """Run `script` in `database`."""
+    return _as(machine, login, database, ("psql", *FLAGS), script, QUERY_SECONDS)
+
+
+def run_client(work: Work, settings: RegionSettings, *argv: str, timeout: float) -> Completed:
+    """Run another of PostgreSQL's programs with MAAS's database."""
+    host, port, password = settings.database_host, settings.database_port, work.secret("database_password")
+    login = Login(host, port, settings.role, password)
+    return _as(work, login, settings.database, (*argv, "--no-password"), "", timeout)
+
+
+def _as(machine: Machine, login: Login, database: str, argv: tuple[str, ...], script: str, timeout: float) -> Completed:
+    """Run a client of PostgreSQL's.
 
     The password is briefly in a file of root's alone, never in an argument or the environment.
     """
@@ -65,4 +77,4 @@ def run_sql(machine: Machine, login: Login, database: str, script: str) -> Compl
         }
         if login.authority:
             environment |= {"PGSSLMODE": "verify-ca", "PGSSLROOTCERT": login.authority}
-        return machine.commands.run("psql", *FLAGS, stdin=script, env=environment, timeout=QUERY_SECONDS, check=False)
+        return machine.commands.run(*argv, stdin=script, env=environment, timeout=timeout, check=False)

@@ -60,6 +60,17 @@ def write_private(path: Path, text: str) -> None:
     replace(path, text.encode(), os.getuid(), os.getgid(), 0o600)
 
 
+def keep(written: Path, target: Path) -> None:
+    """Give a file that another program wrote its name, durably."""
+    descriptor = os.open(written, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    written.rename(target)
+    sync_folder(target.parent)
+
+
 def copy_aside(source: Path, target: Path) -> None:
     """A copy of a file or symbolic link with its owner and mode, durably."""
     target.unlink(missing_ok=True)

@@ -26,6 +26,8 @@ HEARD_DEADLINE = 60.0
 """Seconds until every balancer sends nothing new here, or all again: they ask each second, and twice for health."""
 CONNECTIONS_DEADLINE = 180.0
 """Seconds for connections to end: nginx keeps an idle one for 75 s, a websocket lasts as long as its browser likes."""
+ALONE_DEADLINE = 10.0
+"""The same where no other region serves meanwhile: idle ones aren't worth a longer time without MAAS."""
 
 
 class Drain:
@@ -43,28 +45,43 @@ class Drain:
         """True between `begin` and `end`."""
         return self._lock is not None
 
-    def begin(self) -> None:
+    def begin(self, *, alone: bool = False) -> None:
         """Have every balancer send its connections elsewhere and wait until those that are here have ended.
 
-        Raises `StepError` if one of them has no other region, or doesn't hear of it.
+        Where it is `alone`, balancers refuse new connections meanwhile. Raises `StepError` if it isn't and one of them
+        has no other region, or doesn't hear of it.
         """
         work = self._work
         work.report.step("drain this region")
         state = work.units.state(UNIT)
         if state.loaded and not state.active:
             work.units.change("start", UNIT, state)
-        work.wait("another region that every balancer calls up", HEARD_DEADLINE, self._without_other)
+        if not alone:
+            work.wait("another region that every balancer calls up", HEARD_DEADLINE, self._without_other)
         for address in self._settings.balancers:
             mine = self._mine(self._seen_at(address))
             self._routes[address] = {server.route for server in mine if server.takes_new}
-        self._lock = os.open(work.paths.at(LOCK), os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._take_lock()
         work.wait("balancers that send nothing new to this region", HEARD_DEADLINE, self._still_sending)
         work.report.step("wait for requests in flight")
         try:
-            work.wait("the end of all connections", CONNECTIONS_DEADLINE, self._still_open)
+            deadline = ALONE_DEADLINE if alone else CONNECTIONS_DEADLINE
+            work.wait("the end of all connections", deadline, self._still_open)
         except StepError as error:
             work.report.say(f"{error.cause}: these are cut off, as websockets and idle clients are")
+
+    def begin_stopped(self) -> None:
+        """The same for a region that doesn't run: once it does, it gets nothing new before `end`."""
+        for address in self._settings.balancers:
+            servers = self._seen_at(address)
+            self._routes[address] = {s.route for s in servers if s.takes_new and s.region != self._name}
+        self._take_lock()
+
+    def end_stopped(self) -> None:
+        """The region has stopped: the drain ends once every balancer's own checks say so. Raises `StepError`."""
+        if self.is_held:
+            self._work.wait("balancers that call this region down", HEARD_DEADLINE, self._not_down)
+            self.release()
 
     def end(self) -> None:
         """Take new connections again, and wait until every balancer sends them. Raises `StepError`."""
@@ -79,6 +96,10 @@ class Drain:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _take_lock(self) -> None:
+        self._lock = os.open(self._work.paths.at(LOCK), os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def _without_other(self) -> str:
         return next(filter(None, map(self._only_here, self._settings.balancers)), "")
@@ -112,6 +133,15 @@ class Drain:
             down = [s for s in self._mine(self._seen_at(address)) if s.route in routes and s.status != "UP"]
             if down:
                 return f"{address} calls it {', '.join(f'{server.status} on {server.route}' for server in down)}"
+        return ""
+
+    def _not_down(self) -> str:
+        for address, routes in self._routes.items():
+            up = [
+                s for s in self._mine(self._seen_at(address)) if s.route in routes and not s.status.startswith("DOWN")
+            ]
+            if up:
+                return f"{address} calls it {', '.join(f'{server.status} on {server.route}' for server in up)}"
         return ""
 
     def _seen_at(self, address: str) -> list[Server]:

@@ -64,6 +64,34 @@ class Packages:
             self.allow_starts()
             self._new |= self.account()
 
+    def version(self, name: str) -> str:
+        """Version of an installed package, "" of one that isn't known."""
+        return self._commands.run("dpkg-query", "--show", "--showformat=${Version}", name, check=False).stdout.strip()
+
+    def offered(self, name: str) -> str:
+        """The version that apt would install by now, "" for none."""
+        self._report.step("update package lists")
+        self._apt("update", check=False)
+        lines = self._commands.run("apt-cache", "policy", name).stdout.splitlines()
+        found = [line.partition(":")[2].strip() for line in lines if line.strip().startswith("Candidate:")]
+        return found[0] if found and found[0] != "(none)" else ""
+
+    def download(self, name: str) -> None:
+        """Have here what `upgrade` needs, while all goes on as before."""
+        self._report.step(f"download {name}")
+        self._apt("install", "--download-only", "--no-install-recommends", "--no-remove", "--", name)
+
+    def upgrade(self, name: str) -> None:
+        """The newest of an installed package and of what it needs; no service starts. There is no way back."""
+        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(self.installed())))
+        self._forbid_starts()
+        try:
+            self._report.step(f"upgrade {name}")
+            self._apt("install", "--no-install-recommends", "--no-remove", "--", name)
+        finally:
+            self.allow_starts()
+            self.account()
+
     def undo(self) -> None:
         """Purge what this object installed."""
         if self._new:
@@ -104,9 +132,13 @@ class Packages:
         lines = (line.split() for line in listing.splitlines())
         return {name for status, name in lines if status[1] not in "nc"}
 
+    def is_whole(self) -> bool:
+        """True if dpkg left nothing half-done."""
+        return not self._commands.run("dpkg", "--audit", check=False).stdout.strip()
+
     def configure_pending(self) -> None:
         """Finish what an interrupted dpkg left half-done; no service starts by it."""
-        if not self._commands.run("dpkg", "--audit", check=False).stdout.strip():
+        if self.is_whole():
             return
         self._report.step("finish an interrupted dpkg")
         self._forbid_starts()

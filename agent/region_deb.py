@@ -39,8 +39,8 @@ class DebRegion:
         return self._work.units.state(UNIT).active
 
     def stop(self) -> None:
-        """Stop regiond."""
-        self._work.units.stop([UNIT])
+        """Stop regiond, then what else holds sessions of the database."""
+        self._work.units.stop([UNIT, *self._services])
 
     def migrate(self, *, empty: bool) -> None:
         """`dbupgrade` does either. Raises `StepError`."""

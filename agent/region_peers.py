@@ -20,6 +20,8 @@ RACKS_DEADLINE = 120.0
 """Seconds until racks are back at a region that was restarted: they look for event loops each 5 to 30 s (§4.6)."""
 API_PORT = 5240
 CONNECT_TIMEOUT = 3.0
+ALIVE = ("running", "degraded")
+"""MAAS's words for a rackd that has a region."""
 SHARE = re.compile(r"(\d+)% connected")
 
 
@@ -49,6 +51,10 @@ class Peers:
                 f"{error.cause}\nThis region isn't restarted, since nobody would stand in for it: start what is away"
                 " and apply again; a region that is gone for good goes out of the stack file and out of MAAS"
             ) from None
+
+    def expect_all(self) -> None:
+        """From here on every rack that has a region by now is one that comes here. Raises `StepError`."""
+        self._racks = {rack.hostname: rack.addresses for rack in self._api.racks() if rack.rackd in ALIVE}
 
     def wait_for_racks(self, workers: int) -> None:
         """Wait until each rack that was connected here is, to every event loop. Raises `StepError`."""

@@ -39,14 +39,29 @@ class Restart:
         """
         if self._drain.is_held or not api_key or not self._serves():
             return
-        settings = self._settings
-        urls = (_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls
-        peers = Peers(self._work, MaasApi(urls, api_key, settings.ca_certificate))
+        peers = self._of(api_key)
         if not peers.exist():
             return
         peers.require()
         self._peers = peers
         self._drain.begin()
+
+    def prepare_alone(self, api_key: str) -> None:
+        """The same where the other regions are held: none stands in, and every rack is to come back."""
+        if self._drain.is_held or not api_key or not self._serves():
+            return
+        self._peers = self._of(api_key)
+        self._peers.expect_all()
+        self._drain.begin(alone=True)
+
+    def prepare_held(self, api_key: str) -> None:
+        """Before a region starts that was held: clients come once every rack has. Raises `StepError`."""
+        if self._drain.is_held:
+            return
+        peers = self._of(api_key)
+        peers.expect_all()
+        self._peers = peers
+        self._drain.begin_stopped()
 
     def prove(self) -> None:
         """After it: the racks are back. Raises `StepError`."""
@@ -57,6 +72,14 @@ class Restart:
         """Balancers send new connections again. Raises `StepError`."""
         self._drain.end()
 
+    def end_held(self) -> None:
+        """The region has stopped and stays so: the drain ends once no balancer needs it. Raises `StepError`."""
+        self._drain.end_stopped()
+
+    def abandon(self) -> None:
+        """The drain ends at once."""
+        self._drain.release()
+
     def end_as_before(self) -> None:
         """After a failure, files and units as before: new connections come once it serves, or after a while."""
         if not self._drain.is_held:
@@ -66,6 +89,11 @@ class Restart:
         except StepError as error:
             self._work.report.say(error.cause)
         self._drain.release()
+
+    def _of(self, api_key: str) -> Peers:
+        settings = self._settings
+        urls = (_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls
+        return Peers(self._work, MaasApi(urls, api_key, settings.ca_certificate))
 
     def _serves(self) -> bool:
         """False if nobody would miss it: regiond is down, or has had no database for a while."""

@@ -63,7 +63,7 @@ class Schema:
         if current and exists:
             return
         self._refuse_emptiness(note, exists=exists)
-        if others := self._other_sessions():
+        if others := self.other_sessions():
             known = note is not None and note.database == self._database
             if exists and not known:
                 self._work.report.say(f"the schema is there and regions run ({', '.join(others)}): it isn't migrated")
@@ -73,10 +73,17 @@ class Schema:
                 f" changed under a running one: run `systemctl stop {self._installed.unit}` there, then apply again"
             )
         self._installed.stop()
-        self._wait_for_silence()
+        self.wait_for_silence()
         self._save(Note(self._database, version, done=False))
         self._installed.migrate(empty=not exists)
         self._save(Note(self._database, version, done=True))
+
+    def other_sessions(self) -> list[str]:
+        """Addresses of other hosts whose regiond or Temporal holds sessions."""
+        elsewhere = "client_addr IS DISTINCT FROM inet_client_addr()"
+        return self._query(
+            f"SELECT DISTINCT coalesce(host(client_addr), 'local') FROM pg_stat_activity WHERE {OURS} AND {elsewhere}"  # noqa: S608
+        )
 
     def _refuse_emptiness(self, note: Note | None, *, exists: bool) -> None:
         """Another database, and nothing in it: that would be an empty MAAS in place of the one that is there."""
@@ -87,19 +94,14 @@ class Schema:
                 " run `pulumi up` again"
             )
 
-    def _wait_for_silence(self) -> None:
+    def wait_for_silence(self) -> None:
+        """Wait until no regiond, here or elsewhere, has a session. Raises `StepError`."""
+
         def missing() -> str:
             sessions = self._query(f"SELECT DISTINCT client_addr FROM pg_stat_activity WHERE {OURS}")  # noqa: S608 - a constant
             return f"sessions from {', '.join(sessions)}" if sessions else ""
 
         self._work.wait("a database without sessions of regiond", SESSIONS_END, missing)
-
-    def _other_sessions(self) -> list[str]:
-        """Addresses of other hosts whose regiond or Temporal holds sessions."""
-        elsewhere = "client_addr IS DISTINCT FROM inet_client_addr()"
-        return self._query(
-            f"SELECT DISTINCT coalesce(host(client_addr), 'local') FROM pg_stat_activity WHERE {OURS} AND {elsewhere}"  # noqa: S608
-        )
 
     def _exists(self) -> bool:
         return self._query("SELECT to_regclass('public.django_migrations') IS NOT NULL") == ["t"]

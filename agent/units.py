@@ -54,6 +54,12 @@ class Units:
         """The state of one unit."""
         return self.states([name])[name]
 
+    def process(self, name: str) -> str:
+        """Number of the unit's main process, "" where it has none."""
+        shown = self._commands.run("systemctl", "show", "--property=MainPID", "--", name).stdout
+        found = [line.partition("=")[2] for line in shown.splitlines() if line.startswith("MainPID=")]
+        return found[0] if found and found[0] != "0" else ""
+
     def change(self, verb: str, name: str, before: UnitState) -> None:
         """Run `systemctl VERB UNIT`. Raises `StepError` with the unit named, so that its log is shown."""
         self._report.step(f"{verb} {name}")

@@ -27,7 +27,7 @@ def balancer(
     wanted = topology.load_balancer
     if isinstance(wanted, SharedLoadBalancer):
         return _shared(topology, wanted, hosts, secrets.vrrp_password(), below)
-    return _frontend(topology, wanted.host, hosts, below)
+    return _frontend(topology, wanted.host, hosts, _agreed(topology, hosts), below)
 
 
 def _shared(
@@ -42,7 +42,8 @@ def _shared(
     addresses = {name: str(topology.hosts[name].addresses_in(network)[0]) for name in wanted.hosts}
     done: list[VirtualAddress] = []
     for place, name in enumerate(wanted.hosts):
-        frontend = _frontend(topology, name, hosts, below, after=done[-1] if done else None)
+        after = (done[-1],) if done else _agreed(topology, hosts)
+        frontend = _frontend(topology, name, hosts, after, below)
         part = VirtualAddress(
             f"{name}-keepalived",
             VirtualAddressArgs(
@@ -63,13 +64,16 @@ def _shared(
     return done[-1]
 
 
+def _agreed(topology: Topology, hosts: dict[str, Host]) -> tuple[pulumi.Resource, ...]:
+    return tuple(hosts[region].ready for region in topology.regions)
+
+
 def _frontend(
     topology: Topology,
     name: str,
     hosts: dict[str, Host],
+    after: tuple[pulumi.Resource, ...],
     below: pulumi.ResourceOptions,
-    *,
-    after: pulumi.Resource | None = None,
 ) -> HaproxyFrontend:
     return HaproxyFrontend(
         f"{name}-haproxy",

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 
 import pulumi
 
+from agent import hold
 from agent.bundle import File
 from agent.packaging import DEB, PACKAGINGS
 from components import balancers, isc_dhcp_pair, rack_controller, shared_database
@@ -18,6 +19,7 @@ from components.maas_tls import MaasTls, maas_tls
 from components.postgres_primary import Database
 from components.rack_controller import RackController, RackControllerArgs
 from components.region_controller import Api, RegionController, RegionControllerArgs
+from components.upgrades import Upgrades
 from components.virtual_address import Balancer
 from config.load import Stack
 from config.stack_file import Cluster
@@ -52,7 +54,8 @@ def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = 
     hosts = {host: _host(host, cluster, below) for host in topology.hosts}
     database = shared_database.shared_database(stack, hosts, secrets, below)
     load_balancer = balancers.balancer(topology, hosts, secrets, below)
-    regions = _regions(topology, hosts, secrets, database, load_balancer, below)
+    upgrades = Upgrades(topology, hosts, database, load_balancer)
+    regions = _regions(topology, hosts, secrets, database, load_balancer, upgrades.held, below)
     leader = next(iter(regions.values()))
     urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
     api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
@@ -75,6 +78,8 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
         "DHCP": isc_dhcp_pair.PACKAGES,
     }
     files = [rack_controller.STARTS_ONLY_WITH_SECRET] if "rack" in roles and packaging == DEB else []
+    if "region" in roles and packaging == DEB:
+        files += hold.guards(topology.maas.version)
     if "database" in roles:
         files += shared_database.files(topology)
     if topology.maas.repository:
@@ -94,6 +99,7 @@ def _host(name: str, cluster: Cluster, below: pulumi.ResourceOptions) -> Host:
             cluster=(str(topology.client_address), *_database_addresses(topology)),
             database=tuple(_address(topology, at) for at in topology.database_hosts) if "region" in roles else (),
             snap_channel=_snap_channel(topology) if {"region", "rack"} & set(roles) else "",
+            maas_version=topology.maas.version if {"region", "rack"} & set(roles) and packaging == DEB else "",
         ),
         below,
     )
@@ -121,9 +127,10 @@ def _regions(
     secrets: ClusterSecrets,
     database: Database,
     load_balancer: Balancer,
+    ready: tuple[pulumi.Resource, ...],
     below: pulumi.ResourceOptions,
 ) -> dict[str, RegionController]:
-    """The leader, then each region after the one before it, so that a change rolls through them."""
+    """The leader once all is `ready`, then each region after the one before it, so that a change rolls through them."""
     tls = _tls(topology, secrets)
     regions: dict[str, RegionController] = {}
     for name, region in topology.regions.items():
@@ -144,7 +151,7 @@ def _regions(
                 admin_email=topology.maas.admin.email,
                 admin_password=secrets.admin_password,
                 leader=before[0] if before else None,
-                after=before[-1] if before else None,
+                after=(before[-1],) if before else ready,
                 tls=tls,
                 ca_certificate=secrets.ca_certificate,
             ),

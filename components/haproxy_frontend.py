@@ -38,8 +38,8 @@ class HaproxyFrontendArgs(Args):
     """TCP routes: port here → port on each region."""
     tls_port: int = 0
     """Port of the regions' own TLS, 0 for none."""
-    after: pulumi.Resource | None = None
-    """The balancer that must be serving before this one is touched."""
+    after: tuple[pulumi.Resource, ...] = ()
+    """What must be done before this one is touched: another balancer, or regions' hosts, which refuse an older MAAS."""
 
     @property
     def routes(self) -> tuple[tuple[int, int], ...]:
@@ -74,7 +74,7 @@ class HaproxyFrontend(pulumi.ComponentResource):
             ),
             parent=self,
             secrets={},
-            after=[args.after] if args.after else [],
+            after=args.after,
         )
         self.url = applied.then(balanced_url(args.address, tls=bool(args.tls_port)))
         self.maas_url = applied.then(balanced_url(args.address))

@@ -73,6 +73,8 @@ class HostArgs(Args):
     """Addresses of load balancer and database, by which a host knows its stack."""
     database: tuple[str, ...] = ()
     """On a region's host: those of the database's hosts, of which one must stay."""
+    maas_version: str = ""
+    """Of a controller from packages; "" where there is none."""
 
 
 class Host(pulumi.ComponentResource):
@@ -82,7 +84,13 @@ class Host(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HostArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings = HostSettings(
-            args.keep_packages, args.snap_channel, args.roles, args.ubuntu, args.cluster, args.database
+            args.keep_packages,
+            args.snap_channel,
+            args.roles,
+            args.ubuntu,
+            args.cluster,
+            args.database,
+            args.maas_version,
         )
         shown = shown_in_preview(args.files) | {
             "address": args.address,
@@ -107,6 +115,8 @@ class Host(pulumi.ComponentResource):
             stdin="\n".join((*_agent(), bundle.to_json(), "")),
             after=(),
         )
+        self.ready: pulumi.Resource = self._last
+        """What others wait for; the component itself would stand for all commands below it."""
         self.address = Applied(self._last).then(args.address)
         self.register_outputs({"address": self.address})
 

@@ -131,7 +131,9 @@ class PostgresCluster(pulumi.ComponentResource):
         )
         secrets = self._tls(member)
         name = f"{self._name}-{member.host.name}-etcd-apply"
-        return member.host.apply(name, bundle, parent=self, secrets=secrets, after=self._args.region_hosts)
+        return member.host.apply(
+            name, bundle, parent=self, secrets=secrets, after=[host.ready for host in self._args.region_hosts]
+        )
 
     @property
     def _founder(self) -> str:

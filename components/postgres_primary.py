@@ -60,6 +60,8 @@ class PostgresPrimaryArgs(Args):
     password: pulumi.Output[str]
     certificate: Certificate
     region_addresses: tuple[str, ...]
+    region_hosts: tuple[Host, ...]
+    """They refuse an older MAAS than theirs, so nothing is made fit for one before them."""
     tls_only: bool
     """False where a service of MAAS connects without TLS; passwords are never sent in the clear (SCRAM)."""
     max_connections: int
@@ -99,6 +101,7 @@ class PostgresPrimary(pulumi.ComponentResource):
                 "server_certificate": args.certificate.certificate,
                 "server_key": args.certificate.key,
             },
+            after=[host.ready for host in args.region_hosts],
         )
         self.database = Database(applied.then(args.address), PORT, args.database, args.role, args.password)
         self.endpoint = self.database.endpoint

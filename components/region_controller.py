@@ -59,8 +59,8 @@ class RegionControllerArgs(Args):
     admin_password: pulumi.Output[str]
     leader: RegionController | None
     """The region that makes the schema, the administrator and the shared secret; None makes this one it."""
-    after: RegionController | None
-    """The region that must be serving before this one is touched."""
+    after: tuple[pulumi.Resource, ...]
+    """What must be done before this one is touched: the region before it, before the leader an upgrade's steps."""
     tls: MaasTls | None
     """None for http alone."""
     ca_certificate: pulumi.Output[str]
@@ -120,7 +120,7 @@ class RegionController(pulumi.ComponentResource):
             ),
             parent=self,
             secrets={"database_password": args.database.password, **_role_secrets(args)},
-            after=[args.after] if args.after else [],
+            after=args.after,
         )
         self.url = applied.then(region_url(args.address, args.tls_port))
         self.system_id = applied.public("system_id")

@@ -49,17 +49,21 @@ def shared_database(
         return external_database(topology, given, stack.database_password)
     if isinstance(given, DatabaseCluster):
         return _cluster(topology, given, hosts, secrets, below)
-    return _primary(topology, given, hosts[given.host], secrets, below)
+    return _primary(topology, given, hosts, secrets, below)
 
 
 def _primary(
-    topology: Topology, given: WantedPrimary, host: Host, secrets: ClusterSecrets, below: pulumi.ResourceOptions
+    topology: Topology,
+    given: WantedPrimary,
+    hosts: Mapping[str, Host],
+    secrets: ClusterSecrets,
+    below: pulumi.ResourceOptions,
 ) -> Database:
     name, address = given.host, str(topology.hosts[given.host].address)
     return PostgresPrimary(
         f"{name}-postgres",
         PostgresPrimaryArgs(
-            host=host,
+            host=hosts[name],
             address=address,
             version=given.version,
             database=given.name,
@@ -67,6 +71,7 @@ def _primary(
             password=secrets.database_password,
             certificate=secrets.server_certificate("database", dns_names=[name], addresses=[address]),
             region_addresses=_region_addresses(topology),
+            region_hosts=tuple(hosts[region] for region in topology.regions),
             tls_only=_tls_only(topology),
             max_connections=max_connections(topology),
             superuser_reserved_connections=kept_for_superusers(topology),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agent.bundle import Effect
 from agent.consequences import Consequence, Pair, of_dhcp, of_effects, of_rackd_restart, of_removal, strongest
 from agent.packaging import DEB, dhcpd_unit
-from ops.preview import Inputs, Preview, Transaction, mapping
+from ops.preview import UPGRADE, VERSION, Inputs, Preview, Transaction, mapping
 
 ROLES = {
     "Host": "host",
@@ -20,6 +20,8 @@ ROLES = {
     "IscDhcpPair": "isc_dhcp",
 }
 """Component → the agent's role."""
+REGIOND, RACKD = "maas-regiond.service", "maas-rackd.service"
+"""Units of a controller from packages."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
     kind = transaction.component.kind
     if kind == "DhcpFailoverPair":
         return _of_dhcp(transaction)
+    if kind == UPGRADE:
+        return _of_step(preview, transaction)
     role = ROLES.get(kind, "")
     if transaction.operation == "create":
         return Felt((), Consequence.NOTHING)
@@ -48,10 +52,34 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
     before, after = map(_pair, transaction.shown)
     if kind == "IscDhcpPair" and before and after and before.racks != after.racks:
         return Felt(effects, Consequence.FAILOVER)
+    if kind == "RegionController" and (version := _upgraded(transaction)):
+        return Felt(*version)
     if kind == "RackController" and Effect.RESTART in verbs:
         verb, along = of_rackd_restart(_served(preview), transaction.host)
         return Felt((*effects, *_named(verb, transaction)), strongest((consequence, along)))
     return Felt(effects, consequence)
+
+
+def _of_step(preview: Preview, transaction: Transaction) -> Felt:
+    """A rack is upgraded, a region that isn't the first held.
+
+    Each stop of rackd stops dhcpd too; that is told only where its pair changes as well, for a preview has no others.
+    """
+    roles = str(mapping(transaction.shown[1].get("settings")).get("roles", "")).split()
+    if "region" in roles:
+        return Felt((f"stop {REGIOND}",), Consequence.DRAIN_FIRST)
+    verb, along = of_rackd_restart(_served(preview), transaction.host)
+    return Felt((f"restart {RACKD}", *_named(verb, transaction)), strongest((Consequence.RESTART, along)))
+
+
+def _upgraded(transaction: Transaction) -> tuple[tuple[str, ...], Consequence] | None:
+    """What regiond feels of another version from packages: on the first region MAAS is away, the others were held."""
+    before, after = (mapping(inputs.get("settings")) for inputs in transaction.shown)
+    if before.get(VERSION) == after.get(VERSION) or after.get("packaging") != DEB.name:
+        return None
+    if after.get("leader"):
+        return (f"restart {REGIOND}",), Consequence.AWAY
+    return (f"start {REGIOND}",), Consequence.NOTHING
 
 
 def _of_dhcp(transaction: Transaction) -> Felt:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from agent.consequences import Consequence
+from agent.consequences import MANNERS, Consequence
 from ops.engine import pulumi
 from ops.felt import feel
-from ops.preview import Inputs, Operation, Preview, Transaction, mapping
+from ops.preview import UPGRADE, Inputs, Operation, Preview, Transaction, mapping
 
 EFFECTS, PACKAGES, FELT, SETTINGS = "effects", "packages", "felt", "settings"
 """Inputs of a component beside its files (components/render.py)."""
@@ -77,6 +77,8 @@ def of_preview(stack: str, printed: str) -> Plan:
     preview = Preview.read(printed)
     by_host: dict[str, list[ComponentPlan]] = {}
     for transaction in preview.transactions():
+        if transaction.component.kind == UPGRADE and transaction.operation != "update":
+            continue  # where a controller comes or goes it does nothing
         by_host.setdefault(transaction.host, []).append(_component(preview, transaction))
     hosts = [HostPlan(host=host, components=components) for host, components in by_host.items()]
     return Plan(stack=stack, summary=summary(hosts), hosts=hosts)
@@ -167,7 +169,7 @@ def summary(hosts: Sequence[HostPlan]) -> str:
         number = sum(component.operation == operation and component.kind != "Host" for component in components)
         if number:
             parts.append(f"{_count(number, 'component')} {words}")
-    for consequence in (Consequence.DRAIN_FIRST, Consequence.FAILOVER):
+    for consequence in MANNERS:
         names = dict.fromkeys(component.component for component in components if component.consequence is consequence)
         if names:
             parts.append(f"{consequence.value}: {' and '.join(names) if len(names) < 4 else len(names)}")

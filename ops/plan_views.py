@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from agent.consequences import Consequence
+from agent.consequences import MANNERS
 from ops.plan import ComponentPlan, FileChange, Plan
 
 COMMENT_LIMIT = 65_000
@@ -39,7 +39,7 @@ def headline(component: ComponentPlan) -> str:
     """`update region1-region: restart maas-regiond.service`, `drain first: …` or `failover: …`."""
     words = {"create": "installed and started", "delete": "stopped and removed", "replace": "made anew"}
     felt = ", ".join(component.effects) or words.get(component.operation, "nothing is reloaded or restarted")
-    manner = component.consequence in (Consequence.DRAIN_FIRST, Consequence.FAILOVER)
+    manner = component.consequence in MANNERS
     said = f"{component.consequence.value}: {felt}" if manner else felt
     return f"{component.operation} {component.component}: {said}"
 

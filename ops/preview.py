@@ -13,6 +13,9 @@ from ops.engine import COMMAND
 
 COMPONENT = "maas:index:"
 
+UPGRADE, VERSION = "Upgrade", "maas_version"
+"""Kind of a step that comes before the first region's, and the setting that makes it do something."""
+
 Inputs = Mapping[str, object]
 Operation = Literal["create", "update", "delete", "replace"]
 
@@ -124,11 +127,24 @@ class Preview:
             seen.add(step.urn)  # a replacement has several steps
             sources = step.state.sources.get("stdin") or []
             causes = tuple(sorted(changing[source].name for source in sources if source in changing))
-            yield Transaction(step, components.get(step.state.parent, step), operation, causes)
+            component = components.get(step.state.parent, step)
+            yield Transaction(step, _upgrade(step, component) or component, operation, causes)
 
     def of_kind(self, kind: str) -> list[Step]:
         """Every component of this kind, also those that stay as they are."""
         return [step for step in self.steps if step.kind == kind]
+
+
+def _upgrade(command: Step, host: Step) -> Step | None:
+    """What stands for the component of a step of an upgrade, which has none: the host's version; else None."""
+    if host.kind != "Host" or command.name == f"{host.name}-bootstrap":
+        return None
+    before, after = (mapping(inputs.get("settings")) for inputs in host.inputs)
+    states = [
+        _State(type=f"{COMPONENT}{UPGRADE}", inputs={"settings": {name: told.get(name) for name in ("roles", VERSION)}})
+        for told in (before, after)
+    ]
+    return Step(op=command.op, urn=command.urn, oldState=states[0], newState=states[1])
 
 
 def mapping(value: object) -> Inputs:

@@ -23,6 +23,9 @@ class Role:
     def prepare(self) -> None:
         """Before anything changes: refuse what can't work."""
 
+    def upgrade(self) -> None:
+        """Nothing was refused: bring packages of an older MAAS to the wanted one."""
+
     def before_units(self) -> None:
         """The new files are in place, no unit has been told."""
 

@@ -9,8 +9,10 @@ from pathlib import PurePosixPath
 
 from agent import before, disk
 from agent.bundle import HostSettings
+from agent.deb_versions import refuse_newer
 from agent.errors import StepError
 from agent.machine import Machine, Work
+from agent.packaging import DEB
 from agent.paths import LAUNCHER, LIBRARY
 from agent.preflight import check_machine
 from agent.records import Record, Records
@@ -46,6 +48,7 @@ class Host(Role):
             raise StepError("systemd isn't running on this host")
         self._refuse_other_stack()
         self._refuse_other_database()
+        self._refuse_downgrade()
         work.packages.configure_pending()  # a package that was cut short counts as installed from here on
         check_machine(work, self.settings)
         refuse_mixture(work, self.settings.snap_channel)
@@ -84,6 +87,13 @@ class Host(Role):
                 "Put the host that has them back into the stack file: as database.host, or first in database.cluster,"
                 " whose other hosts copy it"
             )
+
+    def _refuse_downgrade(self) -> None:
+        """Every controller says so before any other part of the cluster is changed for an older MAAS."""
+        if wanted := self.settings.maas_version:
+            for package in DEB.region_packages[:1] + DEB.rack_packages:
+                if package in self.work.packages.installed():
+                    refuse_newer(self.work.packages.version(package), wanted)
 
     def before_units(self) -> None:
         """The snap comes once snapd is there."""

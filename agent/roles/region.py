@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
+from contextlib import suppress
 
 from agent import external_database, region_health
 from agent.bundle import RegionSettings
 from agent.errors import StepError
+from agent.hold import Hold
 from agent.identity import SECRET_FORM, read_system_id
 from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
 from agent.maas_http import read_json
@@ -23,6 +25,7 @@ from agent.region_deb import inactive
 from agent.region_health import RegionLog, advice_on_workers, missing_event_loops
 from agent.region_install import INSTALLED
 from agent.region_restart import Restart
+from agent.region_upgrade import RegionUpgrade
 from agent.roles.base import Outputs, Role
 from agent.schema import Schema
 
@@ -46,6 +49,7 @@ class Region(Role):
         self._schema = Schema(work, settings, self._installed)
         self._log = RegionLog(work, settings)
         self._restart = Restart(work, settings)
+        self._upgrade = RegionUpgrade(work, settings, self._installed, self._schema, self._restart)
         self._tls = MaasTls(work, settings, region_health.OWN_URL)
         self._api_key = ""
 
@@ -59,16 +63,29 @@ class Region(Role):
         external_database.check(self.work, self.settings)
         if advice := advice_on_workers(self.settings.workers, os.cpu_count() or 1):
             self.work.report.say(f"advice: {advice}")
+        self._upgrade.prepare(self._key)
+
+    def upgrade(self) -> None:
+        """Packages of an older MAAS are brought to the wanted one, on the leader after a dump of the database."""
+        try:
+            self._upgrade.bring(self._key)
+        except StepError as error:
+            raise self._upgrade.explained(error) from None
 
     def before_units(self) -> None:
         """The leader brings the schema to the installed version; the others insist that it is there."""
         serving = self._installed.is_serving()
         if self.settings.leader:
-            self._schema.migrate_if_needed(serving)
+            try:
+                self._schema.migrate_if_needed(serving)
+            except StepError as error:
+                raise self._upgrade.explained(error) from None
         elif not serving or self.work.changes:
             self._schema.require()
+        self._upgrade.release(self._key)
         if serving and self._restart.is_due(self._installed.unit):
-            self._restart.prepare(self._key())
+            prepare = self._restart.prepare_alone if self._upgrade.is_under_way else self._restart.prepare
+            prepare(self._key())
         self._installed.set_up()
 
     def health(self) -> None:
@@ -100,7 +117,10 @@ class Region(Role):
         self._installed.roll_back()
 
     def rolled_back(self) -> None:
-        """A region that was drained is drained until it serves as before."""
+        """A region that was drained is drained until it serves as before; one that is stopped or held doesn't."""
+        with suppress(StepError):  # if it can't be asked, it is waited for
+            if not self._installed.is_serving():
+                self._restart.abandon()
         self._restart.end_as_before()
 
     def outputs(self) -> Outputs:
@@ -174,7 +194,9 @@ class Region(Role):
         if not isinstance(settings, RegionSettings):
             return []
         services = RELEASES[settings.maas_version].region_services if settings.packaging == DEB.name else ()
+        held = "an upgrade holds this region back: `pulumi up` finishes it" if Hold(machine.paths).stands else ""
         found = (
+            held,
             external_database.unreachable(settings),
             missing_event_loops(machine, settings.workers),
             inactive(machine, services),

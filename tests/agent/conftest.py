@@ -58,6 +58,13 @@ if [ "$verb" = show ]; then
 fi
 for name; do
     read -r enabled active <"$host/units/$name"
+    case $verb in
+        start | restart) # a condition that isn't met is no failure
+            if [ -x "$host/hooks/condition-$name" ] && ! "$host/hooks/condition-$name"; then
+                echo "$enabled inactive" >"$host/units/$name"
+                continue
+            fi ;;
+    esac
     if [ -x "$host/hooks/$verb-$name" ] && ! "$host/hooks/$verb-$name"; then
         case $verb in start | restart) echo "$enabled inactive" >"$host/units/$name" ;; esac
         echo "Job for $name failed." >&2

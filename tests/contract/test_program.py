@@ -106,8 +106,25 @@ def test_order(dev: dict[str, object], before: str, after: str) -> None:
     assert before in recorder.run(dev, preview=False)[after].dependencies()
 
 
-def test_the_load_balancer_waits_for_its_own_host_only(dev: dict[str, object]) -> None:
-    assert recorder.run(dev, preview=False)["lb1-haproxy-apply"].dependencies() == {"lb1-bootstrap"}
+def test_what_an_older_maas_would_change_waits_for_regions_hosts_to_agree(dev: dict[str, object]) -> None:
+    program, agreed = recorder.run(dev, preview=False), {"region1-bootstrap", "region2-bootstrap"}
+    assert program["lb1-haproxy-apply"].dependencies() == {"lb1-bootstrap", *agreed}
+    assert agreed < program["db1-postgres-apply"].dependencies()
+
+
+def test_an_upgrade_goes_from_racks_by_holds_to_the_first_region(dev: dict[str, object]) -> None:
+    program = recorder.run(dev, preview=False)
+    ready = {"db1-postgres-apply", "lb1-haproxy-apply"}
+    assert program["rack1-upgrade"].dependencies() == {"rack1-bootstrap", *ready}
+    assert program["rack2-upgrade"].dependencies() == {"rack2-bootstrap", "rack1-upgrade", *ready}
+    assert program["region2-upgrade"].dependencies() == {"region2-bootstrap", "rack1-upgrade", "rack2-upgrade", *ready}
+    assert "region2-upgrade" in program["region1-region-apply"].dependencies()
+    assert "region1-upgrade" not in program
+
+
+def test_snaps_have_no_such_steps(dev: dict[str, object]) -> None:
+    cast("dict[str, object]", dev["maas"])["packaging"] = "snap"
+    assert not [name for name in recorder.run(dev, preview=False) if name.endswith("-upgrade")]
 
 
 def test_commands_of_one_host_run_one_after_the_other(dev: dict[str, object]) -> None:
@@ -161,7 +178,7 @@ def third_rack(cluster: dict[str, object]) -> None:
     [
         (more_workers, {"region1-region-apply"}),
         (many_workers, {"region1-region-apply", "db1-postgres-apply"}),
-        (third_rack, {"rack3-bootstrap", "rack3-rack-apply"}),
+        (third_rack, {"rack3-bootstrap", "rack3-upgrade", "rack3-rack-apply"}),
     ],
 )
 def test_a_change_reaches_only_what_it_must(dev: dict[str, object], change: Change, touched: set[str]) -> None:

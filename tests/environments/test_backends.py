@@ -71,7 +71,7 @@ def test_a_stack_lives_in_a_backend(kind: str, tmp_path: Path, request: pytest.F
     pulumi(folder, given, "stack", "init", "dev")
     pulumi(folder, given, "config", "set", "--secret", "databasePassword", SECRET, "--stack", "dev")
     assert SECRET not in (folder / "Pulumi.dev.yaml").read_text(encoding="utf-8")
-    assert "36 to create" in pulumi(folder, given, "preview", "--stack", "dev")
+    assert "39 to create" in pulumi(folder, given, "preview", "--stack", "dev")
     assert json.loads(pulumi(folder, given, "stack", "ls", "--json"))[0]["name"].endswith("dev")
     exported = pulumi(folder, given, "stack", "export", "--stack", "dev")
     assert json.loads(exported)["version"] == 3

@@ -40,7 +40,7 @@ def test_an_example_makes_what_the_program_makes(example: str, tmp_path: Path, y
     expected = {(_short(kind), name) for kind, name in own_program(tmp_path)}
     previewed = {(_short(kind), name) for kind, name in Program(tmp_path, example, yaml_host).preview()}
     assert previewed == expected | {COMPONENT}
-    assert len(previewed) == 36
+    assert len(previewed) == 39
 
 
 def _short(kind: str) -> str:
@@ -125,7 +125,7 @@ def test_two_clusters_in_one_program(tmp_path: Path, yaml_host: Path) -> None:
     content["resources"]["other"] = json.loads(other.replace('"site-racks"', '"racks"'))
     program.write("Pulumi.yaml", yaml.safe_dump(content, sort_keys=False))
     made = program.preview()
-    assert len(made) == 2 * 36
+    assert len(made) == 2 * 39
     assert ("tls:index/selfSignedCert:SelfSignedCert", "other-ca") in made
 
 

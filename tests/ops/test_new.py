@@ -73,7 +73,7 @@ def test_the_engine_previews_what_it_writes(folder: Path) -> None:
     own = {"PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": secrets.token_hex(8)}
     surroundings = {**os.environ, **environment(), **own}
     pulumi(folder, surroundings, "stack", "init", "production")
-    assert "36 to create" in pulumi(folder, surroundings, "preview", "--stack", "production")
+    assert "39 to create" in pulumi(folder, surroundings, "preview", "--stack", "production")
 
 
 @pytest.mark.usefixtures("shown")

@@ -104,6 +104,25 @@ def test_a_region_less_is_drained_first(running: FakeStack) -> None:
     assert "delete region2-region: drain first: stopped and removed" in lines
 
 
+def test_an_upgrade(running: FakeStack) -> None:
+    cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
+    cast("dict[str, object]", cluster["maas"])["version"] = "3.5"
+    made = planned(running, cluster)
+    lines = [plan_views.headline(part) for host in made.hosts for part in host.components]
+    assert {line for line in lines if "-upgrade" in line or "-region" in line or "-rack:" in line} == {
+        "update rack1-upgrade: restart maas-rackd.service",
+        "update rack1-rack: nothing is reloaded or restarted",
+        "update rack2-upgrade: restart maas-rackd.service",
+        "update rack2-rack: nothing is reloaded or restarted",
+        "update region2-upgrade: drain first: stop maas-regiond.service",
+        "update region2-region: start maas-regiond.service",
+        "update region1-region: MAAS away: restart maas-regiond.service",
+    }
+    assert "MAAS away: region1-region" in made.summary
+    [details] = [plan_views.details(p) for h in made.hosts for p in h.components if p.component == "region2-upgrade"]
+    assert details == ["maas_version: 3.4 → 3.5"]
+
+
 def test_another_port_of_ssh_is_no_secret(running: FakeStack) -> None:
     cluster = topologies.cluster(running.folder, regions=2, racks=2, pairs=1)
     hosts = cast("dict[str, dict[str, object]]", cluster["hosts"])

@@ -57,6 +57,8 @@ class Load:
     key: str
     tried: dict[str, int] = field(default_factory=lambda: {"read": 0, "write": 0, "slow": 0})
     failed: list[str] = field(default_factory=list)
+    moments: list[tuple[float, float]] = field(default_factory=list)
+    """When each request that failed began and ended."""
     over: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     nonces: int = 0
@@ -71,11 +73,12 @@ class Load:
             "Content-Type": "multipart/form-data; boundary=load",
         }
 
-    def note(self, kind: str, client: Client, problem: str) -> None:
+    def note(self, kind: str, client: Client, began: float, problem: str) -> None:
         """One request has ended."""
         with self.lock:
             self.tried[kind] += 1
             if problem:
+                self.moments.append((began, time.time()))
                 when = time.strftime("%H:%M:%S")
                 self.failed.append(f"{when} {kind} from {client.address} at {client.host}: {problem}")
 
@@ -86,14 +89,15 @@ def quick(load: Load, client: Client) -> None:
     while not load.over.wait(PAUSE):
         number += 0 if written else 1
         value = f"{client.address}-{number}"
+        began = time.time()
         if written:
             problem = ask(load, client, "GET", f"maas/?op=get_config&name={client.setting}", b"", json.dumps(value))
-            load.note("read", client, problem)
+            load.note("read", client, began, problem)
             written = False
         else:
             body = multipart({"name": client.setting, "value": value}, "load")
             problem = ask(load, client, "POST", "maas/?op=set_config", body, "OK")
-            load.note("write", client, problem)
+            load.note("write", client, began, problem)
             written = not problem
 
 
@@ -101,7 +105,8 @@ def slow(load: Load, client: Client) -> None:
     """Requests that are in flight nearly all the time."""
     while not load.over.wait(PAUSE):
         body = multipart({"name": "ntp_servers", "value": client.address}, "load")
-        load.note("slow", client, ask(load, client, "POST", "maas/?op=set_config", body, "OK", pause=SLOW))
+        began = time.time()
+        load.note("slow", client, began, ask(load, client, "POST", "maas/?op=set_config", body, "OK", pause=SLOW))
 
 
 def ask(load: Load, client: Client, method: str, path: str, body: bytes, expected: str, pause: float = 0.0) -> str:
@@ -144,7 +149,7 @@ def main() -> None:
     load.over.set()
     for thread in threads:
         thread.join()
-    json.dump({"tried": load.tried, "failed": load.failed}, sys.stdout)
+    json.dump({"tried": load.tried, "failed": load.failed, "moments": load.moments}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -37,14 +37,22 @@ def register_region(cur: Cursor, fqdn: str, interfaces: Sequence[Interface]) -> 
     found = _matches(cur, None, hostname, interfaces)
     if len(found) > 1:
         raise MultipleObjectsError(f"get() returned more than one Node -- it returned {len(found)}!")
-    return _register(cur, found[0] if found else None, hostname, domain, REGION, interfaces)
+    system_id = _register(cur, found[0] if found else None, hostname, domain, REGION, interfaces, version.LONG)
+    if version.MINOR >= (3, 5):  # fails on the schema of an older MAAS
+        cur.execute("UPDATE maasserver_node SET image_sync = true WHERE system_id = %s", (system_id,))
+    return system_id
 
 
-def register_rack(cur: Cursor, system_id: str | None, fqdn: str, interfaces: Sequence[Interface]) -> str:
-    """Find the rack's node by system_id, hostname or MAC (the first hit wins), or make one; its system_id."""
+def register_rack(
+    cur: Cursor, system_id: str | None, fqdn: str, interfaces: Sequence[Interface], running: str = version.LONG
+) -> str:
+    """Find the rack's node by system_id, hostname or MAC (the first hit wins), or make one; its system_id.
+
+    The version that it is `running` is its own word; no other is refused (maas-facts §9).
+    """
     hostname, _, domain = fqdn.partition(".")
     found = _matches(cur, system_id, hostname, interfaces)
-    return _register(cur, found[0] if found else None, hostname, domain, RACK, interfaces)
+    return _register(cur, found[0] if found else None, hostname, domain, RACK, interfaces, running)
 
 
 def _matches(cur: Cursor, system_id: str | None, hostname: str, interfaces: Sequence[Interface]) -> list[Row]:
@@ -57,7 +65,13 @@ def _matches(cur: Cursor, system_id: str | None, hostname: str, interfaces: Sequ
 
 
 def _register(
-    cur: Cursor, node: Row | None, hostname: str, domain: str, role: int, interfaces: Sequence[Interface]
+    cur: Cursor,
+    node: Row | None,
+    hostname: str,
+    domain: str,
+    role: int,
+    interfaces: Sequence[Interface],
+    running: str,
 ) -> str:
     if node is None:
         cur.execute(
@@ -68,7 +82,7 @@ def _register(
     kind = role if node["node_type"] == role else BOTH
     cur.execute(
         "UPDATE maasserver_node SET hostname = %s, node_type = %s, version = %s, updated = now() WHERE id = %s",
-        (hostname, kind, version.LONG, node["id"]),
+        (hostname, kind, running, node["id"]),
     )
     _ensure_services(cur, node["id"], rack_services() if role == RACK else REGION_SERVICES)
     update_interfaces(cur, node["id"], interfaces)

@@ -6,7 +6,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine, Sequence
 
-from . import net, rack_regions, rpc
+from . import net, rack_regions, rpc, version
 from .knobs import Knobs
 from .paths import Paths, read_text, write_atomically
 from .rack_dhcp import Dhcpd
@@ -112,6 +112,7 @@ class RackClient:
                 system_id=read_text(self._paths.maas_id),
                 hostname=socket.gethostname(),
                 interfaces=[i.to_dict() for i in await asyncio.to_thread(net.interfaces)],
+                version=version.LONG,
             )
         except (rpc.ConnectionLostError, rpc.RemoteError, TimeoutError, ValueError) as error:
             log.error("Failed to register with region controller at '%s': %s", name, error)

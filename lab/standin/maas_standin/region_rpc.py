@@ -143,7 +143,11 @@ class _Session:
         interfaces = [Interface.from_dict(i) for i in args["interfaces"]]
         rack = await self._worker.database(
             functools.partial(
-                nodes.register_rack, system_id=args["system_id"], fqdn=args["hostname"], interfaces=interfaces
+                nodes.register_rack,
+                system_id=args["system_id"],
+                fqdn=args["hostname"],
+                interfaces=interfaces,
+                running=args["version"],
             )
         )
         if self._worker.process is None:

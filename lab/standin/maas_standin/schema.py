@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from . import version
+
 
 class Migration(NamedTuple):
     """One Django migration: applied once, in its own transaction."""
@@ -11,6 +13,8 @@ class Migration(NamedTuple):
     sql: str
     weight: int = 1
     """Share of the whole run's duration that passes before it."""
+    since: tuple[int, int] = (3, 4)
+    """The MAAS that it came with."""
 
     @property
     def title(self) -> str:
@@ -119,7 +123,11 @@ TAGS = """
 CREATE TABLE maasserver_tag (id serial PRIMARY KEY, name text NOT NULL UNIQUE, comment text NOT NULL DEFAULT '');
 """
 
-MIGRATIONS = (
+IMAGES = """
+ALTER TABLE maasserver_node ADD COLUMN image_sync boolean NOT NULL DEFAULT false;
+"""
+
+_OF_EVERY_VERSION = (
     Migration("contenttypes", "0001_initial", CONTENT_TYPES, weight=2),
     Migration("auth", "0001_initial", USERS, weight=2),
     Migration("maasserver", "0001_initial", SETTINGS, weight=2),
@@ -135,7 +143,10 @@ MIGRATIONS = (
     Migration("maasserver", "0005_processes", PROCESSES, weight=2),
     Migration("maasserver", "0006_machines", MACHINES),
     Migration("maasserver", "0007_tags", TAGS),
+    # Images are on each region's own disk from 3.5 on (maas-facts §0); a regiond of that version needs the column.
+    Migration("maasserver", "0008_images", IMAGES, since=(3, 5)),
 )
+MIGRATIONS = tuple(migration for migration in _OF_EVERY_VERSION if migration.since <= version.MINOR)
 
 VIEW = "maasserver_routable_pairs"
 """The view whose absence PostgreSQL reports when `dbupgrade` runs on a live cluster (maas-facts §0a, row 1.2)."""
