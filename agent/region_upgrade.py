@@ -129,7 +129,7 @@ class RegionUpgrade:
         except NobodyAnswersError as error:
             self._work.report.say(f"{error.cause}: racks aren't asked for their versions")
             return
-        old = [rack for rack in racks if is_older(rack.version, settings.maas_version)]
+        old = [rack for rack in racks if rack.version and is_older(rack.version, settings.maas_version)]
         if alive := [f"{rack.hostname} ({short_version(rack.version)})" for rack in old if rack.rackd in ALIVE]:
             raise StepError(
                 f"racks come before regions, and {', '.join(alive)} isn't of MAAS {settings.maas_version}; nothing was"

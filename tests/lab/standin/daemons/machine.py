@@ -85,13 +85,23 @@ class Machine:
             self.paths.secret.write_text(secret)
 
     def claim(self, minor: tuple[int, int]) -> None:
-        """Be another MAAS: run a copy of the package with the version file that a build would write."""
+        """Be another MAAS: run a copy of the package with the version file that a build would write.
+
+        A region brings the schema to that version.
+        """
         copy = self.paths.root / "package"
         shutil.copytree(REPOSITORY / "lab/standin/maas_standin", copy / "maas_standin")
         short = f"{minor[0]}.{minor[1]}.1"
         version = f'LONG = "{short}-1-g.abcdef012"\nSHORT = "{short}"\nMINOR = {minor}\n'
         (copy / "maas_standin/version.py").write_text(version)
         self._package = copy
+        if self.paths.regiond_conf.exists():
+            program = (
+                "from maas_standin import cli_region, paths; cli_region.dbupgrade(paths.Paths.here().regiond_conf)"
+            )
+            path = f"{copy}:{REPOSITORY}"
+            environment = {**os.environ, "MAAS_ROOT": str(self.paths.root), "PYTHONPATH": path}
+            subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
 
     def run(self, module: str, *args: str, privileged: bool = True) -> subprocess.Popen[bytes]:
         """Start `python -m MODULE ARGS` on this host, in a process group of its own.

@@ -26,6 +26,16 @@ def test_a_rack_registers_and_is_running(cluster: Cluster) -> None:
     assert rack.paths.rpc_state.read_text() == f"http://{region.address}:5240/MAAS\n"
 
 
+def test_a_newer_rack_tells_its_own_version(cluster: Cluster) -> None:
+    """§9: while an upgrade rolls, racks come first; no version is refused."""
+    region = cluster.started_region("rg1")
+    cluster.machine("rk1").claim((3, 5))
+    cluster.started_rack("rk1", region)
+    assert cluster.admin(region).racks()["rk1"]["version"] == "3.5.1-1-g.abcdef012"
+    shown = cluster.admin(region).get("regioncontrollers/").json
+    assert [one["version"] for one in shown] == ["3.4.10-14366-g.518bf2c80"]
+
+
 def test_services_are_unknown_at_first(cluster: Cluster) -> None:
     """§0a row 5: for a while after registration all but rackd are `unknown`; dns_rack is among them up to 3.6."""
     region = cluster.started_region("rg1")
