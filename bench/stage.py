@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from bench.processes import Run, run
 from bench.progress import say
 from bench.results import PROJECT
 from lab.cluster import Lab
+from lab.errors import LabError
 from tests.engine.deployment import STACK, Deployment
 from tests.lab.traces import free_network
 
 NAME = "bench"
+TRIES = 4
 UP = ("pulumi", "up", "--yes", "--skip-preview", "--stack", STACK, "--non-interactive")
 
 
@@ -31,7 +34,14 @@ class Stage:
     def pristine(self) -> None:
         """Every host as it was before anything was deployed; host keys and addresses stay."""
         for host in self.lab.hosts:
-            self.lab.reset(host.name)
+            self._reset(host.name)
+
+    def _reset(self, host: str) -> None:
+        for _ in range(TRIES - 1):
+            with suppress(LabError):  # the kernel may still be taking down the link that the host had
+                return self.lab.reset(host)
+            time.sleep(1)
+        return self.lab.reset(host)
 
     def room(self, name: str) -> Path:
         """A new, empty folder."""
