@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import typer
 
-from bench import report, results
+from bench import play, report, results
+from bench.measure import Measured
 from bench.processes import CommandError
 from bench.progress import say
 
-CASES = ("deploy", "nothing", "workers", "bundle", "engine", "rack", "check")
-"""Modules of bench.cases, in the order of the report."""
+CASES = report.ORDER
+"""Modules of bench.cases."""
 
 
 def bench(
@@ -28,17 +30,25 @@ def bench(
     unknown = [name for name in wanted if name not in CASES]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
-    for name in wanted:
-        say(f"{name}: begins")
-        try:
-            measured, goals = importlib.import_module(f"bench.cases.{name}").measure(repeats)
-        except CommandError as error:
-            say(f"{name}: {error}")
-            sys.exit(1)
-        results.merge(name, measured, goals, repeats)
-        for goal in goals:
-            say(f"{name}: {goal.goal}: {goal.found:.3g} {goal.unit}, {report.verdict(goal.holds)}")
+    try:
+        for name, measured in _measured(wanted, repeats):
+            goals = importlib.import_module(f"bench.cases.{name}").goals(measured)
+            results.merge(name, measured, goals, repeats)
+            for goal in goals:
+                say(f"{name}: {goal.goal}: {goal.found:.3g} {goal.unit}, {report.verdict(goal.holds)}")
+    except (CommandError, AssertionError) as error:
+        say(f"not measured: {error}")
+        sys.exit(1)
     report.write(results.load())
+
+
+def _measured(wanted: Sequence[str], repeats: int) -> Iterator[tuple[str, Measured]]:
+    """Case → what was measured; those on the lab's hosts are played together, on the same deployments."""
+    if on_lab := [name for name in wanted if name in play.WHO]:
+        yield from play.play(on_lab, repeats).items()
+    for name in wanted:
+        if name not in play.WHO:
+            yield name, importlib.import_module(f"bench.cases.{name}").measure(repeats)
 
 
 if __name__ == "__main__":

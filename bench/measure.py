@@ -57,6 +57,11 @@ def figure(value: float) -> float:
 class Measured(dict[str, Series]):
     """Name → series."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeline: list[tuple[str, str, float, float]] = []
+        """Command, kind, begin and end of every part of the last repeat, where there is a picture of it."""
+
     def add(self, name: str, value: float, unit: str) -> None:
         series = self.setdefault(name, Series(unit))
         if series.unit != unit:

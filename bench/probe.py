@@ -15,7 +15,7 @@ from typing import cast
 from lab.cluster import Lab
 
 REGIONS, RACKS, DATABASE, BALANCER = ("region1", "region2"), ("rack1", "rack2"), "db1", "lb1"
-SECRET, REGIOND, RACKD = "/var/lib/maas/secret", "/etc/maas/regiond.conf", "/etc/maas/rackd.conf"  # noqa: S105 - a path
+SECRET, REGIOND, RACKD = "/var/lib/maas/secret", "/etc/maas/regiond.conf", "/etc/maas/rackd.conf"
 UNITS = {
     DATABASE: ("postgresql@15-main.service",),
     BALANCER: ("haproxy.service",),
@@ -23,8 +23,8 @@ UNITS = {
     **dict.fromkeys(RACKS, ("maas-rackd.service", "maas-http.service", "maas-dhcpd.service")),
 }
 MODES = {
-    **dict.fromkeys(REGIONS, {SECRET: "640 maas", REGIOND: "640 maas"}),
-    **dict.fromkeys(RACKS, {SECRET: "640 maas", RACKD: "640 root"}),
+    **{region: {SECRET: "640 maas", REGIOND: "640 maas"} for region in REGIONS},
+    **{rack: {SECRET: "640 maas", RACKD: "640 root"} for rack in RACKS},
 }
 """Mode and owner of the files that hold secrets, and of what says whom a rack asks."""
 

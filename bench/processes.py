@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 0.1
-PAGE = os.sysconf("SC_PAGE_SIZE")
+PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
 class CommandError(Exception):
@@ -30,6 +30,8 @@ class Memory:
     """Of one process."""
     name: str = ""
     """Which one that was."""
+    processor: dict[str, float] = field(default_factory=dict)
+    """Program → seconds of processor time, as far as looked at."""
 
 
 @dataclass(frozen=True)
@@ -92,19 +94,27 @@ class _looking:  # noqa: N801 - reads as a function
 
 
 def _look(pid: int, memory: Memory) -> None:
-    total = 0
+    total, used = 0, dict.fromkeys(memory.processor, 0.0)
     for each in tree(pid):
         with suppress(OSError, IndexError):
             resident = int(Path(f"/proc/{each}/statm").read_text().split()[1]) * PAGE
             total += resident
             if resident > memory.biggest:
                 memory.biggest, memory.name = resident, _name(each)
+            used[_name(each)] = used.get(_name(each), 0) + _processor(each)
     memory.all = max(memory.all, total)
+    for name, seconds in used.items():
+        memory.processor[name] = max(memory.processor.get(name, 0), seconds)
+
+
+def _processor(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _name(pid: int) -> str:
     words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-    return " ".join(Path(word).name for word in words[:4] if word and not word.startswith("-"))[:60]
+    return " ".join(Path(word).name for word in words[:4] if word and word[0] != "-" and ":" not in word)[:60]
 
 
 def tree(pid: int) -> Iterator[int]:

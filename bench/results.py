@@ -35,10 +35,11 @@ def merge(case: str, measured: Measured, goals: Sequence[Goal], repeats: int, fi
         "machine": machine(),
         "repeats": repeats,
         "goals": [goal.to_json() for goal in goals],
+        **({"timeline": measured.timeline} if measured.timeline else {}),
         "measurements": {name: series.to_json() for name, series in measured.items()},
     }
     new = file.with_suffix(".new")
-    new.write_text(json.dumps(results, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.write_text(json.dumps(dict(sorted(results.items())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     new.replace(file)
 
 

@@ -1,1 +1,1 @@
-"""What is measured, a file each: `measure(repeats)` gives the measurements and what the goals say of them."""
+"""What is measured, a file each: `goals(measured)`, and without hosts `measure(repeats)`; with hosts `bench.play` does."""

@@ -26,7 +26,7 @@ def preview(state: str) -> str:
     return f"preview on {state} state"
 
 
-def measure(repeats: int) -> tuple[Measured, list[Goal]]:
+def measure(repeats: int) -> Measured:
     measured = Measured()
     with tempfile.TemporaryDirectory(prefix="maas-ha-bench-") as folder:
         contestants = {}
@@ -49,7 +49,7 @@ def measure(repeats: int) -> tuple[Measured, list[Goal]]:
                     contestants[what] = partial(_preview, what, stack, state)
             contestants[name("reading the state", OURS, racks)] = partial(_read, racks, made)
         interleaved(contestants, repeats, measured)
-    return measured, goals(measured)
+    return measured
 
 
 def _preview(what: str, stack: Stack, state: str, _: int) -> Mapping[str, tuple[float, str]]:

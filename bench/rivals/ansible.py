@@ -61,12 +61,12 @@ class Ansible:
     room: Room
     tuned: bool
 
-    def play(self) -> Run:
-        """Run all of it; no SSH connection is left for the next run. Raises CommandError."""
+    def play(self, first_region: int = 2) -> Run:
+        """Run all of it, with so many workers for region1; no SSH connection is left for the next run. Raises CommandError."""
         folder, tools = self.room.folder, environment() / "bin"
         configuration = folder / "ansible.cfg"
         configuration.write_text(TUNED.format(folder=folder) if self.tuned else "", encoding="utf-8")
-        self._variables()
+        self._variables(first_region)
         masters = folder / "masters"
         settings = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")} | {
             "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
@@ -80,7 +80,7 @@ class Ansible:
         finally:
             close_masters(masters, settings)
 
-    def _variables(self) -> None:
+    def _variables(self, first_region: int) -> None:
         addresses = {host.name: str(host.address) for host in self.room.lab.hosts}
         place, shape = self.room.lab.place, self.room.lab.inventory.shape
         options = f"-o UserKnownHostsFile={place.known_hosts} -o IdentitiesOnly=yes -o IdentityAgent=none"
@@ -100,7 +100,7 @@ class Ansible:
         self.room.write("inventory.json", json.dumps(inventory))
         variables = {
             "balancer": addresses["lb1"],
-            "workers": 2,
+            "workers": {"region1": first_region, "region2": 2},
             "range_start": str(shape.address(100)),
             "range_end": str(shape.address(199)),
             "database_password": self.room.secret("database_password"),
