@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,7 +70,7 @@ def chain(found: Sequence[Part], seconds: float) -> dict[str, float]:
     """
     begins = {part.command: min(one.begin for one in found if one.command == part.command) for part in found}
     ends = {part.command: max(one.end for one in found if one.command == part.command) for part in found}
-    total: Counter[str] = Counter(dict.fromkeys(KINDS, 0.0))
+    total = dict.fromkeys(KINDS, 0.0)
     upto = seconds
     while earlier := [command for command in ends if ends[command] <= upto]:
         last = max(earlier, key=lambda command: ends[command])
@@ -82,4 +81,4 @@ def chain(found: Sequence[Part], seconds: float) -> dict[str, float]:
         upto = begins[last]
         ends = {command: end for command, end in ends.items() if command != last}
     total[ENGINE] += upto
-    return dict(total)
+    return total

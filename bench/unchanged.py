@@ -20,7 +20,7 @@ COMMANDS = {
 }
 """Host → the command whose bundle it is given."""
 CLOCK = (
-    "a=$(date +%s%N); timeout 600 /usr/local/lib/maas-ha/maas-ha-agent apply >/dev/null 2>/dev/null; "
+    "a=$(date +%s%N); timeout 600 /usr/local/sbin/maas-ha-agent apply >/dev/null 2>/dev/null; "
     'code=$?; b=$(date +%s%N); echo "took $((b - a)) $code"'
 )
 TIMES = 3

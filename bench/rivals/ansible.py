@@ -62,7 +62,10 @@ class Ansible:
     tuned: bool
 
     def play(self, first_region: int = 2) -> Run:
-        """Run all of it, with so many workers for region1; no SSH connection is left for the next run. Raises CommandError."""
+        """Run all of it, with so many workers for region1. Raises CommandError.
+
+        No SSH connection is left for the next run.
+        """
         folder, tools = self.room.folder, environment() / "bin"
         configuration = folder / "ansible.cfg"
         configuration.write_text(TUNED.format(folder=folder) if self.tuned else "", encoding="utf-8")
