@@ -93,6 +93,7 @@ class Project:
 def stage() -> Iterator[Stage]:
     """The lab `bench`, up until the block ends."""
     lab, folder = Lab(NAME, PROJECT), PROJECT / ".bench"
+    lab.down()  # of a run that was killed
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
