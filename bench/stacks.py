@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,10 +52,11 @@ class Stack:
         return max((path.stat().st_size for path in stacks.rglob(f"{STACK}.json")), default=0)
 
     @property
-    def resources(self) -> int:
-        """Resources in the state, the stack's own and the providers left out."""
+    def resources(self) -> Counter[bool]:
+        """Resources in the state by whether a provider has them; the stack's own and the providers left out."""
         deployment = json.loads(self.pulumi("stack", "export").output)["deployment"]
-        return sum(not item["type"].startswith("pulumi:") for item in deployment.get("resources", []))
+        known = (item for item in deployment.get("resources", []) if not item["type"].startswith("pulumi:"))
+        return Counter(bool(item.get("custom")) for item in known)
 
     def save(self, name: str) -> None:
         """Keep the state as it is now."""
@@ -87,6 +89,33 @@ def ours(folder: Path, racks: int) -> Ours:
     settings = {name: value for name, value in fake.environment.items() if name != "PULUMI_SKIP_CHECKPOINTS"}
     made = Ours(folder, settings, fake=fake)
     made.racks(racks)
+    return made
+
+
+KINDS = """import pulumi
+from pulumi_command import remote
+
+settings = pulumi.Config()
+for number in range(int(settings.require("components"))):
+    pulumi.ComponentResource("bench:index:Empty", f"empty{number}")
+for number in range(int(settings.require("commands"))):
+    connection = remote.ConnectionArgs(host="198.18.0.1", user="nobody")
+    stdin = '{"role": "none", "host": "none"}'
+    remote.Command(f"command{number}", connection=connection, create="true", stdin=stdin)
+"""
+"""Resources of the two kinds that ours are of, with next to nothing in them; nobody is dialled."""
+
+
+def kinds(folder: Path, components: int, commands: int) -> Stack:
+    """A new stack of so many components and commands that depend on nothing."""
+    folder.mkdir(parents=True)
+    fake = FakeStack(folder)
+    (folder / "__main__.py").unlink()
+    (folder / "__main__.py").write_text(KINDS, encoding="utf-8")
+    settings = {name: value for name, value in fake.environment.items() if name != "PULUMI_SKIP_CHECKPOINTS"}
+    made = Stack(folder, settings)
+    made.pulumi("config", "set", "components", str(components))
+    made.pulumi("config", "set", "commands", str(commands))
     return made
 
 

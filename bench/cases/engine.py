@@ -9,13 +9,17 @@ from pathlib import Path
 
 from bench import stacks
 from bench.goals import Goal
-from bench.measure import Measured, interleaved
+from bench.measure import Contestant, Measured, interleaved
+from bench.progress import say
 from bench.stacks import PREVIEW, UP, Ours, Stack
 
 SIZES = (50, 100, 200, 400)
 STATES = ("empty", "full")
 MANY = 200
-OURS, EMPTY = "ours", "as many empty resources"
+OURS, KINDS, EMPTY = "ours", "as many components and commands", "as many empty resources"
+RIVALS = (OURS, KINDS, EMPTY)
+PROGRAMS = {"the program": "pulumi-language", "plugins": "python", "the engine": ""}
+"""Whose processor time it is → what its command line has; the first that fits."""
 
 
 def name(what: str, who: str, racks: int) -> str:
@@ -29,27 +33,44 @@ def preview(state: str) -> str:
 def measure(repeats: int) -> Measured:
     measured = Measured()
     with tempfile.TemporaryDirectory(prefix="maas-ha-bench-") as folder:
-        contestants = {}
+        contestants: dict[str, Contestant] = {}
         for racks in SIZES:
-            made = stacks.ours(Path(folder) / f"ours{racks}", racks)
-            made.save("empty")
-            made.pulumi(*UP, checkpoints=False)
-            made.save("full")
-            others = stacks.empties(Path(folder) / f"empties{racks}", made.resources)
-            others.save("empty")
-            others.pulumi(*UP, checkpoints=False)
-            others.save("full")
-            hosts = racks + stacks.REGIONS + 2
-            measured.add(name("resources", OURS, racks), made.resources, "")
-            measured.add(name("state a host", OURS, racks), made.state_bytes / hosts / 1000, "kB")
-            measured.add(name("state a resource", EMPTY, racks), others.state_bytes / made.resources / 1000, "kB")
-            for state in STATES:
-                for who, stack in ((OURS, made), (EMPTY, others)):
-                    what = name(preview(state), who, racks)
-                    contestants[what] = partial(_preview, what, stack, state)
-            contestants[name("reading the state", OURS, racks)] = partial(_read, racks, made)
+            say(f"stacks of {racks} racks")
+            _prepare(Path(folder) / str(racks), racks, measured, contestants)
         interleaved(contestants, repeats, measured)
     return measured
+
+
+def _prepare(folder: Path, racks: int, measured: Measured, contestants: dict[str, Contestant]) -> None:
+    """Deploy a cluster of `racks`, and as many resources with nothing in them, and add what is to be measured."""
+    made = stacks.ours(folder / "ours", racks)
+    _fill(made)
+    count = made.resources
+    every = count.total()
+    rivals = {
+        OURS: made,
+        KINDS: stacks.kinds(folder / "kinds", count[False], count[True]),
+        EMPTY: stacks.empties(folder / "empty", every),
+    }
+    for who in (KINDS, EMPTY):
+        _fill(rivals[who])
+    hosts = racks + stacks.REGIONS + 2
+    measured.add(name("resources", OURS, racks), every, "")
+    measured.add(name("state for a host", OURS, racks), made.state_bytes / hosts / 1000, "kB")
+    measured.add(
+        name("state for a host's share of resources", EMPTY, racks), rivals[EMPTY].state_bytes / hosts / 1000, "kB"
+    )
+    for state in STATES:
+        for who, stack in rivals.items():
+            what = name(preview(state), who, racks)
+            contestants[what] = partial(_preview, what, stack, state)
+    contestants[name("reading the state", OURS, racks)] = partial(_read, racks, made)
+
+
+def _fill(stack: Stack) -> None:
+    stack.save("empty")
+    stack.pulumi(*UP, checkpoints=False)
+    stack.save("full")
 
 
 def _preview(what: str, stack: Stack, state: str, _: int) -> Mapping[str, tuple[float, str]]:
@@ -58,8 +79,18 @@ def _preview(what: str, stack: Stack, state: str, _: int) -> Mapping[str, tuple[
     seen = {what: (found.seconds, "s")}
     if isinstance(stack, Ours):
         seen[f"memory of all processes, {what}"] = (found.memory.all / 1e6, "MB")
+        for part, seconds in shares(found.memory.processor).items():
+            seen[f"processor time of {part}, {what}"] = (seconds, "s")
         seen[f"memory of the biggest process, {what}"] = (found.memory.biggest / 1e6, "MB")
     return seen
+
+
+def shares(processor: Mapping[str, float]) -> dict[str, float]:
+    """Processor time by whose it is."""
+    found = dict.fromkeys(PROGRAMS, 0.0)
+    for program, seconds in processor.items():
+        found[next(part for part, words in PROGRAMS.items() if words in program)] += seconds
+    return found
 
 
 def _read(racks: int, stack: Ours, _: int) -> Mapping[str, tuple[float, str]]:
@@ -83,7 +114,8 @@ def goals(measured: Measured) -> list[Goal]:
                 "×",
                 2,
                 note=f"{measured[ours].median:.1f} s against {measured[others].median:.1f} s "
-                f"for {measured[name('resources', OURS, MANY)].median:.0f} resources",
+                f"for {measured[name('resources', OURS, MANY)].median:.0f} resources; as many components and commands "
+                f"that depend on nothing: {measured[name(preview(state), KINDS, MANY)].median:.1f} s",
             )
         )
     for state in STATES:
@@ -102,15 +134,19 @@ def goals(measured: Measured) -> list[Goal]:
         )
     whole = name(preview("full"), OURS, MANY)
     biggest = measured[f"memory of the biggest process, {whole}"].median
+    memory = {
+        racks: measured[f"memory of all processes, {name(preview('full'), OURS, racks)}"].median for racks in SIZES
+    }
     found.append(
         Goal(
             f"memory of the operator's machine, preview of {MANY} racks on full state",
             measured[f"memory of all processes, {whole}"].median,
             "MB",
-            note=f"all processes together; the biggest of them has {biggest:.0f} MB",
+            note=f"all processes together; the biggest of them has {biggest:.0f} MB; "
+            + ", ".join(f"{racks} racks: {size:.0f} MB" for racks, size in memory.items()),
         )
     )
-    sizes = {racks: measured[name("state a host", OURS, racks)].median for racks in SIZES}
+    sizes = {racks: measured[name("state for a host", OURS, racks)].median for racks in SIZES}
     found.append(
         Goal(
             f"state for each host, {MANY} racks",
