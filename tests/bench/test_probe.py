@@ -21,8 +21,6 @@ WORKERS = {"region1": 2, "region2": 2}
 LOOPS: dict[str, list[list[object]]] = {
     f"{region}:pid={worker}": [[ADDRESSES[region], 5250 + worker]] for region in REGIONS for worker in range(2)
 }
-    f"{region}:pid={number}": [[ADDRESSES[region], 5250 + number]] for region in REGIONS for number in range(2)
-}
 
 
 def said_by(host: str) -> str:
