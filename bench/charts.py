@@ -156,8 +156,9 @@ def _previews(figure: Figure, found: Found) -> None:
         axes.set_xlabel("racks")
         axes.set_ylabel("seconds")
         axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
         axes.legend(frameon=False, fontsize=8, loc="upper left")
+    if top:
+        top.set_ylim(bottom=0)
 
 
 PICTURES: dict[str, tuple[str, str, float, Callable[[Figure, Found], None]]] = {

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SECONDS_BETWEEN_LOOKS = 0.1
+LONGEST = 1200.0
+"""Seconds that a command may take; it is ended then, and has failed."""
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
 
@@ -64,9 +66,14 @@ def run(
         )
         with _looking(lambda: _look(process.pid, memory)) if look_at_memory else nullcontext():
             assert process.stdout  # noqa: S101 - for the types
-            for line in process.stdout:
-                lines.append((time.perf_counter() - began, line.rstrip("\n")))
-            code = process.wait()
+            limit = threading.Timer(LONGEST, process.kill)
+            limit.start()
+            try:
+                for line in process.stdout:
+                    lines.append((time.perf_counter() - began, line.rstrip("\n")))
+                code = process.wait()
+            finally:
+                limit.cancel()
         seconds = time.perf_counter() - began
     output = "\n".join(line for _, line in lines)
     if code:
