@@ -144,6 +144,8 @@ def _previews(figure: Figure, found: Found) -> None:
         plain(axes)
         for who, colour in looks.items():
             names = [engine.name(engine.preview(state), who, racks) for racks in engine.SIZES]
+            if not set(names) <= cast("dict[str, object]", found["measurements"]).keys():
+                continue  # findings of before there was this rival
             axes.plot(engine.SIZES, [middle(found, name) for name in names], "-", color=colour, label=who)
             for racks, name in zip(engine.SIZES, names, strict=True):
                 heights = values(found, name)
