@@ -64,7 +64,8 @@ def _machine(found: Mapping[str, object]) -> str:
     machine = cast("dict[str, object]", found["machine"])
     return (
         f"{machine['processors']} × {machine['processor']}, {machine['memory']}, Linux {machine['kernel']}, "
-        f"Python {machine['python']}, pulumi {machine['pulumi']}, load {machine['load at the start']}"
+        f"Python {machine['python']}, pulumi {machine['pulumi']}, {machine.get('plugins', 'bundled')} plugins, "
+        f"load {machine['load at the start']}"
     )
 
 

@@ -14,6 +14,7 @@ from typing import cast
 
 from bench.goals import Goal
 from bench.measure import Measured
+from toolchain.checkout import Checkout
 
 PROJECT = Path(__file__).parents[1]
 FILE = Path(__file__).with_name("results.json")
@@ -65,5 +66,6 @@ def machine() -> dict[str, object]:
         "kernel": platform.release().split("-")[0],
         "python": platform.python_version(),
         "pulumi": subprocess.run(["pulumi", "version"], capture_output=True, text=True, check=True).stdout.strip(),
+        "plugins": "official" if Checkout.here().needed().downloads else "bundled",
         "load at the start": round(os.getloadavg()[0], 1),
     }
