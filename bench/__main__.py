@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from bench import play, report, results
+from bench.goals import Goal
 from bench.measure import Measured
 from bench.processes import CommandError
 from bench.progress import say
@@ -32,14 +33,22 @@ def bench(
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
     try:
         for name, measured in _measured(wanted, repeats):
-            goals = importlib.import_module(f"bench.cases.{name}").goals(measured)
+            goals = goals_of(name, measured)
             results.merge(name, measured, goals, repeats)
             for goal in goals:
                 say(f"{name}: {goal.goal}: {goal.found:.3g} {goal.unit}, {report.verdict(goal.holds)}")
     except (CommandError, AssertionError) as error:
         say(f"not measured: {error}")
         sys.exit(1)
+    if render:
+        for name, found in results.load().items():
+            results.judge(name, goals_of(name, results.measured_in(found)))
     report.write(results.load())
+
+
+def goals_of(case: str, measured: Measured) -> list[Goal]:
+    """What the measurements of a case say of its goals."""
+    return cast("list[Goal]", importlib.import_module(f"bench.cases.{case}").goals(measured))
 
 
 def _measured(wanted: Sequence[str], repeats: int) -> Iterator[tuple[str, Measured]]:

@@ -80,10 +80,14 @@ def bars(axes: Axes, found: Found, names: Mapping[str, str], unit: str, limit: t
     for place, (label, name) in enumerate(names.items()):
         axes.barh(place, middle(found, name), 0.62, color=COLOURS.get(label, BLUE))
         axes.plot(values(found, name), [place] * len(values(found, name)), "o", color="black", markersize=3)
-        axes.text(max(values(found, name)) + longest * 0.015, place, f"{middle(found, name):.3g} {unit}", va="center")
+        shown = middle(found, name)
+        said = f"{shown:.0f} {unit}" if shown >= 100 else f"{shown:.3g} {unit}"
+        axes.text(max(values(found, name)) + longest * 0.015, place, said, va="center")
     if limit:
-        axes.axvline(limit[0], color="black", linewidth=1, linestyle="--", label=limit[1])
-        axes.legend(frameon=False, fontsize=8, loc="lower right")
+        axes.axvline(limit[0], color="black", linewidth=1, linestyle="--")
+        axes.annotate(
+            f"goal: {limit[1]}", (limit[0], 1), (4, 2), ("data", "axes fraction"), "offset points", fontsize=8
+        )
     axes.set_yticks(range(len(names)), list(names))
     axes.invert_yaxis()
     axes.set_xlim(0, max(longest * 1.14, limit[0] * 1.05 if limit else 0))

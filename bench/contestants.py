@@ -12,7 +12,7 @@ from bench.rivals.room import Room
 from bench.stage import Project, Stage
 from tests.engine.deployment import Cluster
 
-OURS, FLOOR, ANSIBLE, TUNED = "ours", "floor", "ansible", "ansible, tuned"
+OURS, FLOOR, ANSIBLE, TUNED = "ours", "floor", "Ansible", "tuned Ansible"
 
 
 class Contestant(Protocol):

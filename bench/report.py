@@ -55,8 +55,8 @@ def cases(results: Results) -> list[str]:
 
 def _row(goal: Mapping[str, object]) -> str:
     sign = "≥" if goal["at_least"] else "≤"
-    limit = f"{sign} {number(goal['limit'])} {goal['unit']}" if goal["limit"] is not None else ""
-    found = f"{number(goal['found'])} {goal['unit']}"
+    limit = f"{sign} {number(goal['limit'])} {goal['unit']}".strip() if goal["limit"] is not None else ""
+    found = f"{number(goal['found'])} {goal['unit']}".strip()
     return f"| {goal['goal']} | {limit} | {found} | {verdict(goal['holds'])} | {goal['note']} |"
 
 

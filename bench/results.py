@@ -7,13 +7,13 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
 from bench.goals import Goal
-from bench.measure import Measured
+from bench.measure import Measured, Series
 from toolchain.checkout import Checkout
 
 PROJECT = Path(__file__).parents[1]
@@ -25,6 +25,21 @@ Results = dict[str, dict[str, object]]
 
 def load(file: Path = FILE) -> Results:
     return cast("Results", json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def measured_in(found: Mapping[str, object]) -> Measured:
+    """The measurements of one case, as they were made."""
+    measured = Measured()
+    for name, one in cast("dict[str, dict[str, object]]", found["measurements"]).items():
+        measured[name] = Series(str(one["unit"]), list(cast("list[float]", one["values"])))
+    return measured
+
+
+def judge(case: str, goals: Sequence[Goal], file: Path = FILE) -> None:
+    """Put `goals`, drawn from what was measured earlier, in the place of those that were drawn then."""
+    results = load(file)
+    results[case]["goals"] = [goal.to_json() for goal in goals]
+    _save(results, file)
 
 
 def merge(case: str, measured: Measured, goals: Sequence[Goal], repeats: int, file: Path = FILE) -> None:
@@ -39,6 +54,10 @@ def merge(case: str, measured: Measured, goals: Sequence[Goal], repeats: int, fi
         **({"timeline": measured.timeline} if measured.timeline else {}),
         "measurements": {name: series.to_json() for name, series in measured.items()},
     }
+    _save(results, file)
+
+
+def _save(results: Results, file: Path) -> None:
     new = file.with_suffix(".new")
     new.write_text(json.dumps(dict(sorted(results.items())), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     new.replace(file)

@@ -14,7 +14,7 @@ def goals(measured: Measured) -> list[Goal]:
 
     def cost(what: str) -> str:
         rivals = (ANSIBLE, TUNED, FLOOR)
-        return ", ".join(f"{who}: {max(measured[f'{what}, {who}'].values):.0f}" for who in rivals)
+        return ", ".join(f"{who} {max(measured[f'{what}, {who}'].values):.0f}" for who in rivals)
 
     failed, restarts = "requests that failed in a second run", "units that a second run restarted"
     asked = max(measured[f"requests in a second run, {OURS}"].values)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import charts, report, results
+from bench.__main__ import goals_of
 from bench.goals import Goal
 from bench.measure import Measured
 
@@ -39,13 +40,12 @@ def test_the_prose_has_no_figure_of_its_own() -> None:
     assert re.findall(r"\d[\d.,]* ?(?:s|ms|MB|kB|×|%|seconds|times)\b", prose) == []
 
 
-def test_every_verdict_follows_from_its_figures() -> None:
-    for found in RESULTS.values():
-        goals = found["goals"]
-        assert isinstance(goals, list)
-        for goal in goals:
-            again = Goal(goal["goal"], goal["found"], goal["unit"], goal["limit"], goal["at_least"], goal["note"])
-            assert again.to_json() == goal
+@pytest.mark.parametrize("case", RESULTS)
+def test_every_verdict_follows_from_the_measurements(case: str) -> None:
+    found = RESULTS[case]
+    measured = results.measured_in(found)
+    assert found["goals"] == [goal.to_json() for goal in goals_of(case, measured)]
+    assert found["measurements"] == {name: series.to_json() for name, series in measured.items()}
 
 
 def test_a_case_leaves_the_others_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
