@@ -6,7 +6,10 @@
 #   floor.sh workers ROOM COUNT     COUNT workers for region1
 set -eu
 room=$2
+# shellcheck disable=SC1091
 . "$room/addresses"
+# shellcheck disable=SC2154
+: "$db1 $region1 $region2 $lb1 $range_start $range_end" # all of them are there
 on() { ssh -F "$room/ssh_config" "$1" sudo -n bash -eu; } # the host's script on standard input
 install="export DEBIAN_FRONTEND=noninteractive; apt-get -qq update >/dev/null; apt-get -qq install -y --no-install-recommends >/dev/null"
 
