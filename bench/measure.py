@@ -66,7 +66,7 @@ class Measured(dict[str, Series]):
         series = self.setdefault(name, Series(unit))
         if series.unit != unit:
             raise ValueError(f"{name} is in {series.unit}, not in {unit}")
-        series.values.append(value)
+        series.values.append(figure(value))
 
     def ratio(self, name: str, other: str) -> float:
         """Median of the ratios of one repeat each."""

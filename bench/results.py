@@ -38,6 +38,7 @@ def measured_in(found: Mapping[str, object]) -> Measured:
 def judge(case: str, goals: Sequence[Goal], file: Path = FILE) -> None:
     """Put `goals`, drawn from what was measured earlier, in the place of those that were drawn then."""
     results = load(file)
+    results[case]["measurements"] = {name: one.to_json() for name, one in measured_in(results[case]).items()}
     results[case]["goals"] = [goal.to_json() for goal in goals]
     _save(results, file)
 
