@@ -12,7 +12,7 @@ from bench.contestants import Ours as Program
 from bench.empty import Empty
 from bench.measure import Measured
 from bench.probe import Probe
-from bench.processes import Run
+from bench.processes import Run, shares
 from bench.progress import say
 from bench.stage import Stage, stage
 from bench.wire import Wire
@@ -121,8 +121,17 @@ class Play:
         later = self.stage.starts()
         measured.add(f"requests that failed in a second run, {who}", len(poller.failed), "")
         measured.add(f"requests in a second run, {who}", poller.tried, "")
+        if isinstance(one, Program):
+            self._shares(one)
         changed = sum(later.get(unit) != begun for unit, begun in starts.items())
         measured.add(f"units that a second run restarted, {who}", changed, "")
+
+    def _shares(self, one: Program) -> None:
+        """Whose processor time it is, seen in a run of its own: looking takes some."""
+        measured, seen = self.measured[NOTHING], one.project.up(look_at_memory=True).memory
+        for part, seconds in shares(seen.processor).items():
+            measured.add(f"processor time of {part} with nothing to do", seconds, "s")
+        measured.add("memory of all processes with nothing to do", seen.all / 1e6, "MB")
 
     def _workers(self, who: str, one: Contestant) -> None:
         measured, probe = self.measured[WORKERS], Probe(self.stage.lab)

@@ -17,6 +17,14 @@ LONGEST = 1200.0
 """Seconds that a command may take; it is ended then, and has failed."""
 PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
+PROGRAMS = {
+    "the list of Python packages": "pip list",
+    "the program": "pulumi-language",
+    "plugins": "python",
+    "the engine": "",
+}
+"""Whose processor time it is → what its command line has; the first that fits."""
+
 
 class CommandError(Exception):
     """A command that was to succeed and didn't."""
@@ -131,3 +139,13 @@ def tree(pid: int) -> Iterator[int]:
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 yield from tree(int(child))
+
+
+def shares(processor: Mapping[str, float]) -> dict[str, float]:
+    """Processor time by whose it is."""
+    found = dict.fromkeys(PROGRAMS, 0.0)
+    for program, seconds in processor.items():
+        if not program:
+            continue  # it was just ending, and has been counted under its name
+        found[next(part for part, words in PROGRAMS.items() if words in program)] += seconds
+    return found

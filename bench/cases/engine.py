@@ -10,6 +10,7 @@ from pathlib import Path
 from bench import stacks
 from bench.goals import Goal
 from bench.measure import Contestant, Measured, interleaved
+from bench.processes import shares
 from bench.progress import say
 from bench.stacks import PREVIEW, UP, Ours, Stack
 
@@ -18,8 +19,6 @@ STATES = ("empty", "full")
 MANY = 200
 OURS, KINDS, EMPTY = "ours", "as many components and commands", "as many empty resources"
 RIVALS = (OURS, KINDS, EMPTY)
-PROGRAMS = {"the program": "pulumi-language", "plugins": "python", "the engine": ""}
-"""Whose processor time it is → what its command line has; the first that fits."""
 
 
 def name(what: str, who: str, racks: int) -> str:
@@ -83,14 +82,6 @@ def _preview(what: str, stack: Stack, state: str, _: int) -> Mapping[str, tuple[
             seen[f"processor time of {part}, {what}"] = (seconds, "s")
         seen[f"memory of the biggest process, {what}"] = (found.memory.biggest / 1e6, "MB")
     return seen
-
-
-def shares(processor: Mapping[str, float]) -> dict[str, float]:
-    """Processor time by whose it is."""
-    found = dict.fromkeys(PROGRAMS, 0.0)
-    for program, seconds in processor.items():
-        found[next(part for part, words in PROGRAMS.items() if words in program)] += seconds
-    return found
 
 
 def _read(racks: int, stack: Ours, _: int) -> Mapping[str, tuple[float, str]]:
