@@ -32,7 +32,7 @@ def test_lines_come_with_their_times(tmp_path: Path) -> None:
 
 
 def test_a_failure_is_told_with_what_was_said(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="(?s)exit 3.*the reason"):
+    with pytest.raises(CommandError, match=r"(?s)exit 3.*the reason"):
         run(["sh", "-c", "echo the reason; exit 3"], tmp_path, os.environ)
 
 
