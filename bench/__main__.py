@@ -31,19 +31,21 @@ def bench(
     unknown = [name for name in wanted if name not in CASES]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
+    failed = False
     try:
-        for name, measured in _measured(wanted, repeats):
+        for name, done, measured in _measured(wanted, repeats):
             goals = goals_of(name, measured)
-            results.merge(name, measured, goals, repeats)
+            results.merge(name, measured, goals, done)
             for goal in goals:
                 say(f"{name}: {goal.goal}: {goal.found:.3g} {goal.unit}, {report.verdict(goal.holds)}")
     except (CommandError, AssertionError) as error:
         say(f"not measured: {error}")
-        sys.exit(1)
+        failed = True
     if render:
         for name, found in results.load().items():
             results.judge(name, goals_of(name, results.measured_in(found)))
     report.write(results.load())
+    sys.exit(failed)
 
 
 def goals_of(case: str, measured: Measured) -> list[Goal]:
@@ -51,13 +53,15 @@ def goals_of(case: str, measured: Measured) -> list[Goal]:
     return cast("list[Goal]", importlib.import_module(f"bench.cases.{case}").goals(measured))
 
 
-def _measured(wanted: Sequence[str], repeats: int) -> Iterator[tuple[str, Measured]]:
-    """Case → what was measured; those on the lab's hosts are played together, on the same deployments."""
+def _measured(wanted: Sequence[str], repeats: int) -> Iterator[tuple[str, int, Measured]]:
+    """Case, repeats done and what was measured; those on the lab's hosts are played together, on the same deployments,
+    and told after each repeat, so that a host that fails at last costs no more than that repeat."""
     if on_lab := [name for name in wanted if name in play.WHO]:
-        yield from play.play(on_lab, repeats).items()
+        for done, so_far in play.play(on_lab, repeats):
+            yield from ((name, done, measured) for name, measured in so_far.items())
     for name in wanted:
         if name not in play.WHO:
-            yield name, importlib.import_module(f"bench.cases.{name}").measure(repeats)
+            yield name, repeats, importlib.import_module(f"bench.cases.{name}").measure(repeats)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from bench import profile, unchanged
@@ -155,10 +155,13 @@ class Play:
         unchanged.measure(self.stage, one.project, self.measured[BUNDLE])
 
 
-def play(wanted: Collection[str], repeats: int) -> dict[str, Measured]:
-    """Set up the hosts, play `repeats` times, take them down. Raises CommandError."""
+def play(wanted: Collection[str], repeats: int) -> Iterator[tuple[int, dict[str, Measured]]]:
+    """Set up the hosts, play `repeats` times, take them down; what was measured so far, after each repeat.
+
+    Raises CommandError, and AssertionError where an end state isn't reached.
+    """
     with stage() as made:
         playing = Play(wanted, made)
         for number in range(repeats):
             playing.repeat(number)
-        return playing.measured
+            yield number + 1, playing.measured
