@@ -29,7 +29,7 @@ Found = Mapping[str, object]
 
 def titles(results: Results) -> dict[str, str]:
     """Name → title of the pictures that the findings are enough for."""
-    return {name: title for name, (case, title, _, _) in PICTURES.items() if case in results}
+    return {name: title for name, (case, title, _, painter) in PICTURES.items() if _enough(results, case, painter)}
 
 
 def draw(results: Results) -> dict[str, str]:
@@ -37,8 +37,12 @@ def draw(results: Results) -> dict[str, str]:
     return {
         name: svg(title, height, painter, results[case])
         for name, (case, title, height, painter) in PICTURES.items()
-        if case in results
+        if _enough(results, case, painter)
     }
+
+
+def _enough(results: Results, case: str, painter: Callable[[Figure, Found], None]) -> bool:
+    return case in results and (painter is not _timeline or "timeline" in results[case])
 
 
 def svg(title: str, height: float, painter: Callable[[Figure, Found], None], found: Found) -> str:
@@ -119,7 +123,7 @@ def _timeline(figure: Figure, found: Found) -> None:
     """Every command's steps in the last repeat, and below them the way that decides, by kind."""
     parts = cast("Sequence[tuple[str, str, float, float]]", found["timeline"])
     commands = list(dict.fromkeys(command for command, *_ in parts))
-    grid = figure.add_gridspec(2, 1, height_ratios=(len(commands), 2.4))
+    grid = figure.add_gridspec(2, 1, height_ratios=(len(commands) + 1, 2.4))
     axes, sums = figure.add_subplot(grid[0]), figure.add_subplot(grid[1])
     plain(axes)
     for command, kind, begin, end in parts:
@@ -127,7 +131,7 @@ def _timeline(figure: Figure, found: Found) -> None:
     axes.set_yticks(range(len(commands)), commands, fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
-    axes.set_xlabel("seconds from the start of pulumi up, one deployment")
+    axes.set_xlabel("seconds from the start of pulumi up, the last repeat")
     at = 0.0
     for kind in profile.KINDS:
         seconds = middle(found, f"on the way that decides: {kind}")
@@ -172,6 +176,7 @@ PICTURES: dict[str, tuple[str, str, float, Callable[[Figure, Found], None]]] = {
     "timeline": ("deploy", "Where the time of the first deployment goes", 5.6, _timeline),
     "nothing": ("nothing", "Nothing to do", 2.6, _nothing),
     "workers": ("workers", "One region's workers, until they serve", 2.3, _workers),
+    "workers-timeline": ("workers", "Where the time of one region's workers goes", 2.8, _timeline),
     "bundle": ("bundle", "The agent, given a bundle that it has applied before", 3.0, _bundle),
     "previews": ("engine", "pulumi preview of a cluster, by its racks", 4.2, _previews),
 }

@@ -96,11 +96,12 @@ class Play:
         measured.add(f"received from a host, {who}", received / hosts / 1000, "kB")
         measured.add(f"SSH logins, {who}", sum(after.values()) - sum(before.values()), "")
         if who == OURS:
-            self._profile(done)
+            self._profile(DEPLOY, done)
 
-    def _profile(self, done: Run) -> None:
+    def _profile(self, what: str, done: Run) -> None:
+        """Where the time of ours went."""
         found = profile.parts(done.lines)
-        measured = self.measured[DEPLOY]
+        measured = self.measured[what]
         for kind, seconds in profile.chain(found, done.seconds).items():
             measured.add(f"on the way that decides: {kind}", seconds, "s")
         measured.timeline = [
@@ -144,6 +145,8 @@ class Play:
         restarted = {unit for unit, begun in starts.items() if later.get(unit) != begun}
         measured.add(workers(who), done.seconds + waited, "s")
         measured.add(f"workers of a region, the command alone, {who}", done.seconds, "s")
+        if who == OURS:
+            self._profile(WORKERS, done)
         measured.add(f"SSH logins to the region, {who}", touched.pop("region1"), "")
         measured.add(f"SSH logins to other hosts, {who}", sum(touched.values()), "")
         others = sum(not unit.startswith("region1 ") for unit in restarted)
