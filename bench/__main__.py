@@ -32,6 +32,7 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
     failed = False
+    results.revision(), results.machine()  # as they are now, not when the work is done
     try:
         for name, done, measured in _measured(wanted, repeats):
             goals = goals_of(name, measured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -64,8 +65,9 @@ def _save(results: Results, file: Path) -> None:
     new.replace(file)
 
 
+@functools.cache
 def revision() -> str:
-    """The commit that was measured; with a `+` where files differ from it that are not results."""
+    """The commit that is measured, as it is at first; with a `+` where files other than results differ from it."""
     git = ("git", "-C", str(PROJECT))
     commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
     left_out = (":!bench/results.json", ":!docs/performance", ":!docs/performance.md")
@@ -75,8 +77,9 @@ def revision() -> str:
     return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
+@functools.cache
 def machine() -> dict[str, object]:
-    """What a reader needs to compare figures, and nothing by which the machine could be found."""
+    """What a reader needs to compare figures, and nothing by which the machine could be found; as it is at first."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
