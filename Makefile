@@ -69,3 +69,11 @@ test: lint ## everything, on hosts of its own; needs root
 test-all: test ## the same, the MAAS versions between the first and the last, and every drill on a whole cluster
 	@$(ENTER) && pytest --all-versions tests/procedures && pytest --all-drills tests/procedures
 	@$(MAKE) drill; drilled=$$?; $(MAKE) lab-down STACK=ha && exit $$drilled
+
+REPEATS ?= 5
+CASES ?=
+
+.PHONY: bench
+bench: setup ## how fast it is, against its rivals: bench/results.json, docs/performance.md; CASES="engine check" for some
+	@tests/install-packages.sh
+	@$(ENTER) && python -m bench --repeats $(REPEATS) $(CASES:%=--case %)

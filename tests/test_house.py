@@ -52,6 +52,16 @@ def test_a_room_does_not_import(room: str, forbidden: set[str]) -> None:
     assert {package: found[package] for package in forbidden & found.keys()} == {}
 
 
+@pytest.mark.parametrize("room", [*ROOMS, "policy", "provider", "__main__"])
+def test_nobody_imports_the_bench(room: str) -> None:
+    assert "bench" not in imported_by(room)
+
+
+def test_the_probe_is_not_the_products() -> None:
+    path = PROJECT / "bench" / "probe.py"
+    assert set(imports(path)) <= {"lab"} | sys.stdlib_module_names
+
+
 def test_the_agent_needs_only_the_standard_library() -> None:
     assert imported_by("agent").keys() - sys.stdlib_module_names == {"agent"}
 

@@ -1,0 +1,1 @@
+"""What is measured, a file each: `goals(measured)`, and `measure(repeats)` unless `bench.play` measures it on hosts."""
