@@ -14,6 +14,7 @@ from bench.goals import Goal
 from bench.measure import Measured
 from bench.processes import CommandError
 from bench.progress import say
+from lab.errors import LabError
 
 CASES = report.ORDER
 """Modules of bench.cases."""
@@ -39,7 +40,7 @@ def bench(
             results.merge(name, measured, goals, done)
             for goal in goals:
                 say(f"{name}: {goal.goal}: {goal.found:.3g} {goal.unit}, {report.verdict(goal.holds)}")
-    except (CommandError, AssertionError) as error:
+    except (CommandError, LabError, AssertionError) as error:
         say(f"not measured: {error}")
         failed = True
     if render:
