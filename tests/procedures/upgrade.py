@@ -81,6 +81,11 @@ class Update:
         """All that was said."""
         return "".join(line for _, line in self.lines)
 
+    @property
+    def whole(self) -> tuple[float, float]:
+        """When its first and its last word was said."""
+        return self.lines[0][0], self.lines[-1][0]
+
     def hosts_saying(self, text: str) -> list[str]:
         """The host of each line in which an agent says `text`."""
         return [line.split(f": {text}")[0].rpartition(" ")[2] for _, line in self.lines if f": {text}" in line]
