@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, cast
@@ -32,6 +33,7 @@ def bench(
     unknown = [name for name in wanted if name not in CASES]
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an operator's Python keeps what it compiled
     failed = False
     results.revision(), results.machine()  # as they are now, not when the work is done
     try:
