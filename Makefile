@@ -56,14 +56,15 @@ lab-down: ## the lab's hosts and all that is on them
 lint: setup ## formatting, rules and types
 	@$(ENTER) && ruff format --check . && ruff check . && mypy
 
-FIRST_PROCEDURES := $(wildcard tests/procedures/test_[a-p]*.py tests/procedures/test_rack*.py)
+# Side by side, so that some compute while others wait for their hosts; of about the same length.
+PROCEDURES = $(sort $(foreach letters,$(1),$(wildcard tests/procedures/test_$(letters)*.py)))
+PARTS = "tests/engine $(call PROCEDURES,[a-d] v)" "$(call PROCEDURES,[e-p] r[ae] s)" "$(call PROCEDURES,ro [tu])" \
+	"--ignore tests/engine --ignore tests/procedures"
 
 .PHONY: test
 test: lint ## everything, on hosts of its own; needs root
 	@tests/install-packages.sh
-	@# Side by side, in two parts of about the same length, so that one waits for its hosts while the other computes.
-	@$(ENTER) && { pytest tests/engine $(FIRST_PROCEDURES) & first=$$!; \
-		pytest --ignore tests/engine $(FIRST_PROCEDURES:%=--ignore %); rest=$$?; wait $$first && exit $$rest; }
+	@$(ENTER) && printf '%s\n' $(PARTS) | xargs --max-lines=1 --max-procs=4 pytest
 
 .PHONY: test-all
 test-all: test ## the same, the MAAS versions between the first and the last, and every drill on a whole cluster
