@@ -42,8 +42,7 @@ def administrators_psql(*where: str) -> tuple[str, ...]:
 
 def ask(work: Work, settings: RegionSettings, script: str, database: str = "") -> Completed:
     """Run `script` in `database`, MAAS's own by default; a psql that the script starts connects to the same place."""
-    host, port, password = settings.database_host, settings.database_port, work.secret("database_password")
-    return run_sql(work, Login(host, port, settings.role, password), database or settings.database, script)
+    return run_sql(work, _login(work, settings), database or settings.database, script)
 
 
 def run_sql(machine: Machine, login: Login, database: str, script: str) -> Completed:
@@ -53,9 +52,13 @@ def run_sql(machine: Machine, login: Login, database: str, script: str) -> Compl
 
 def run_client(work: Work, settings: RegionSettings, *argv: str, timeout: float) -> Completed:
     """Run another of PostgreSQL's programs with MAAS's database."""
-    host, port, password = settings.database_host, settings.database_port, work.secret("database_password")
-    login = Login(host, port, settings.role, password)
-    return _as(work, login, settings.database, (*argv, "--no-password"), "", timeout)
+    return _as(work, _login(work, settings), settings.database, (*argv, "--no-password"), "", timeout)
+
+
+def _login(work: Work, settings: RegionSettings) -> Login:
+    """MAAS's own."""
+    password = work.secret("database_password")
+    return Login(settings.database_host, settings.database_port, settings.role, password)
 
 
 def _as(machine: Machine, login: Login, database: str, argv: tuple[str, ...], script: str, timeout: float) -> Completed:

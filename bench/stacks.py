@@ -86,10 +86,14 @@ def ours(folder: Path, racks: int) -> Ours:
     """A new stack of our program on hosts that answer at once."""
     folder.mkdir(parents=True)
     fake = FakeStack(folder)
-    settings = {name: value for name, value in fake.environment.items() if name != "PULUMI_SKIP_CHECKPOINTS"}
-    made = Ours(folder, settings, fake=fake)
+    made = Ours(folder, _as_an_operator(fake), fake=fake)
     made.racks(racks)
     return made
+
+
+def _as_an_operator(fake: FakeStack) -> dict[str, str]:
+    """The environment of `fake`, with a checkpoint after each step."""
+    return {name: value for name, value in fake.environment.items() if name != "PULUMI_SKIP_CHECKPOINTS"}
 
 
 KINDS = """import pulumi
@@ -112,8 +116,7 @@ def kinds(folder: Path, components: int, commands: int) -> Stack:
     fake = FakeStack(folder)
     (folder / "__main__.py").unlink()
     (folder / "__main__.py").write_text(KINDS, encoding="utf-8")
-    settings = {name: value for name, value in fake.environment.items() if name != "PULUMI_SKIP_CHECKPOINTS"}
-    made = Stack(folder, settings)
+    made = Stack(folder, _as_an_operator(fake))
     made.pulumi("config", "set", "components", str(components))
     made.pulumi("config", "set", "commands", str(commands))
     return made

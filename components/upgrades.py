@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pulumi
 
 from agent.bundle import Bundle
+from agent.packaging import DEB
 from agent.upgrade_settings import UpgradeSettings
 from components.host import Host
 from components.postgres_primary import Database
@@ -28,7 +29,7 @@ class Upgrades:
         self._hosts = hosts
         self._below = pulumi.Output.all(database.host, balancer.url)
         self.held = ()
-        if topology.maas.packaging == "deb":
+        if topology.maas.packaging == DEB.name:
             self.held = self._regions(tuple(self._racks().values()))
 
     def _racks(self) -> dict[str, pulumi.Resource]:
