@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from bench import profile, unchanged
+from bench import profile, stacks, unchanged
 from bench.contestants import ANSIBLE, FLOOR, MAKE, OURS, TUNED, Contestant
 from bench.contestants import Ours as Program
-from bench.empty import Empty
 from bench.measure import Measured
 from bench.probe import Probe
 from bench.processes import Run, shares
@@ -77,7 +76,9 @@ class Play:
                     say(f"{number + 1}: {what}, {who}")
                     act(who, one)
         if NOTHING in self.wanted:
-            self.measured[NOTHING].add(again(EMPTY), Empty(self.stage.room("empty")).up().seconds, "s")
+            self.measured[NOTHING].add(
+                again(EMPTY), stacks.nothing(self.stage.room("empty")).pulumi(*stacks.UP).seconds, "s"
+            )
 
     def _deploy(self, who: str, one: Contestant) -> None:
         say(f"deploy, {who}")

@@ -124,9 +124,23 @@ def kinds(folder: Path, components: int, commands: int) -> Stack:
 
 def empties(folder: Path, count: int) -> Stack:
     """A new stack of `count` resources with nothing in them."""
+    made = _bare(folder, EMPTIES)
+    made.pulumi("config", "set", "count", str(count))
+    return made
+
+
+def nothing(folder: Path) -> Stack:
+    """The least that the engine does: a stack whose program has no resource, and which has been deployed once."""
+    made = _bare(folder, "import pulumi\n")
+    made.pulumi(*UP)
+    return made
+
+
+def _bare(folder: Path, program: str) -> Stack:
+    """A new stack of `program`, without any of ours."""
     (folder / "state").mkdir(parents=True)
-    (folder / "Pulumi.yaml").write_text("name: empties\nruntime: python\n", encoding="utf-8")
-    (folder / "__main__.py").write_text(EMPTIES, encoding="utf-8")
+    (folder / "Pulumi.yaml").write_text("name: bare\nruntime: python\n", encoding="utf-8")
+    (folder / "__main__.py").write_text(program, encoding="utf-8")
     settings = {
         **os.environ,
         **environment(),
@@ -135,5 +149,4 @@ def empties(folder: Path, count: int) -> Stack:
     }
     made = Stack(folder, settings)
     made.pulumi("stack", "init")
-    made.pulumi("config", "set", "count", str(count))
     return made
