@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from pathlib import Path
 
 import pulumi
@@ -15,6 +16,9 @@ from config.load import load
 
 # What a program makes lives to its end: with hundreds of hosts, looking for garbage among it took half of its time.
 gc.set_threshold(100_000)
+
+# Ctrl-C: the engine says what became of each resource; Python's traceback of where this program waited would bury it.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 try:
     stack = load(Path(__file__).parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 
 import asyncssh
@@ -50,6 +51,8 @@ def explain(error: OSError | asyncssh.Error) -> str:
         return "another machine answers: its host key is not the one in known_hosts"
     if isinstance(error, asyncssh.PermissionDenied):
         return "no key of the SSH agent is accepted (is SSH_AUTH_SOCK set?)"
+    if isinstance(error, OSError) and error.errno:
+        return f"{os.strerror(error.errno)}: is it on, and does sshd listen at this address?"
     return str(error) or type(error).__name__
 
 
@@ -60,11 +63,14 @@ async def ask(cluster: Cluster, host: str, command: str) -> Answer | NoAnswer:
 
 async def run_on(cluster: Cluster, host: str, command: str, seconds: float, *, stdin: str = "") -> Answer | NoAnswer:
     """Run `command` on `host` for at most `seconds`."""
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds), await connect(cluster, host) as opened:
+        async with limit, await connect(cluster, host) as opened:
             done = await opened.run(command, input=stdin)
     except TimeoutError:
-        return NoAnswer(f"no answer within {seconds:.0f} s")
+        if limit.expired():
+            return NoAnswer(f"no answer within {seconds:.0f} s")
+        return NoAnswer(f"no connection within {CONNECT_SECONDS:.0f} s: is it on?")
     except (OSError, asyncssh.Error) as error:
         return NoAnswer(explain(error))
     status = done.exit_status if done.exit_status is not None else 255

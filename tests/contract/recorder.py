@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,6 +123,8 @@ def run(
     set_all_config({"maas-ha:cluster": json.dumps(cluster), **secrets}, list(secrets))
 
     as_program = cast("Callable[[Callable[[], object]], Callable[[], None]]", pulumi.runtime.test)
+    ours = signal.getsignal(signal.SIGINT)
     as_program(lambda: runpy.run_path(str(PROJECT / "__main__.py")) and None)()
+    signal.signal(signal.SIGINT, ours)
     recorded = [Recorded(request, json_format.MessageToDict(request.object)) for request in monitor.requests]
     return {item.name: item for item in recorded if not item.type.startswith("pulumi:pulumi:")}

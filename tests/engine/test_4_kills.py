@@ -1,4 +1,4 @@
-"""`kill -9` of the agent and of the engine at ten moments of a first deployment; every next `up` goes on from there."""
+"""Ctrl-C, and ten times `kill -9` of agent or engine, in a first deployment; every next `up` goes on from there."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tests.lab.traces import free_network
 pytestmark = pytest.mark.lab
 
 MOMENTS = [
+    ("operator", "install", "db1"),
     ("engine", "install", ""),
     ("agent", "start postgresql@15-main.service", "db1"),
     ("engine", "start postgresql@15-main.service", ""),
@@ -30,7 +31,7 @@ MOMENTS = [
     ("agent", "wait for failover-vlan", "rack2"),
     ("engine", "0-24-rack2 creating", ""),
 ]
-"""Who is killed, at the first line of progress that holds this text, and on which host the agent is."""
+"""Who is killed (or presses Ctrl-C), at the first line of progress with this text, and on which host the agent is."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def deployment(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployment
     return Deployment(tmp_path_factory.mktemp("project"), lab)
 
 
-def test_ten_kills_and_then_up(deployment: Deployment, lab: Lab) -> None:
+def test_ctrl_c_ten_kills_and_then_up(deployment: Deployment, lab: Lab) -> None:
     for who, text, host in MOMENTS:
         interrupt(deployment, lab, who, text, host)
     deployment.up()
@@ -71,8 +72,13 @@ def interrupt(deployment: Deployment, lab: Lab, who: str, text: str, host: str) 
             end(started)
             killed = True
             break
-        killed = kill_agent(lab, host)
+        if who == "operator":
+            process.send_signal(signal.SIGINT)
+            killed = True
+        else:
+            killed = kill_agent(lab, host)
     process.wait()
+    assert "Traceback" not in "".join(lines)
     if who == "engine":
         deployment.pulumi("cancel", "--yes", "--stack", STACK)
     assert killed, f"{who}: nothing to kill at {text!r} in:\n{''.join(lines)}"
