@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import shutil
 
 from agent.commands import Commands
 from agent.errors import InterruptedBySignalError, StepError
@@ -31,7 +33,8 @@ def explain(report: Report, commands: Commands, paths: Paths, error: BaseExcepti
     if isinstance(error, InterruptedBySignalError):
         return ToldError([f"{head}: stopped by {error}"])
     if isinstance(error, OSError):
-        return ToldError([f"{head}: {error.strerror or error}: {error.filename or ''}".rstrip(": ")])
+        said = f"{head}: {error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        return ToldError([said + (_space_left(paths) if error.errno == errno.ENOSPC else "")])
     if not isinstance(error, StepError):
         return None
     cause = [line for line in error.cause.splitlines() if line.strip()][: MAX_LINES - LOG_LINES - 1] or ["failed"]
@@ -40,6 +43,12 @@ def explain(report: Report, commands: Commands, paths: Paths, error: BaseExcepti
         log = unit_log(commands, paths, error, since)
         lines += [f"last lines of {error.unit}:", *(f"  {line}" for line in log)] if log else []
     return ToldError(lines[:MAX_LINES])
+
+
+def _space_left(paths: Paths) -> str:
+    """Where to free some: a write that fails names no file."""
+    free, place = min((shutil.disk_usage(paths.at(place)).free, place) for place in ("/", "/etc", "/var/lib/maas-ha"))
+    return f"; {place} has {free // 1024} kB left: free some"
 
 
 def unit_log(commands: Commands, paths: Paths, error: StepError, since: float) -> list[str]:

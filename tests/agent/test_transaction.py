@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,6 +289,24 @@ def test_full_disk_leaves_everything(machine: FakeHost, tmp_path: Path) -> None:
         assert machine.snapshot() == before
     finally:
         subprocess.run(["umount", machine.root / "etc/small"], check=True)
+
+
+def test_full_disk_of_the_agent_is_named(machine: FakeHost, tmp_path: Path) -> None:
+    """Its journal can't be written: nothing is begun."""
+    up(machine)
+    assert machine.agent("apply", bundle=bundle(conf("1"))).returncode == 0
+    state = machine.root / "var/lib/maas-ha"
+    shutil.copytree(state, tmp_path / "kept")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", state], check=True)
+    try:
+        shutil.copytree(tmp_path / "kept", state, dirs_exist_ok=True)
+        subprocess.run(["dd", "if=/dev/zero", f"of={state}/fill"], capture_output=True, check=False)
+        done = machine.agent("apply", bundle=bundle(conf("2")))
+        assert done.returncode == 1
+        assert "No space left on device; /var/lib/maas-ha has 0 kB left: free some" in done.stderr
+    finally:
+        subprocess.run(["umount", state], check=True)
+    assert machine.read("/etc/app/a.conf") == "1"
 
 
 def wait_for(path: Path) -> None:
