@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 from pathlib import Path
@@ -17,6 +18,9 @@ from config.load import load
 # What a program makes lives to its end: with hundreds of hosts, looking for garbage among it took half of its time.
 gc.set_threshold(100_000)
 
+# For every resource the SDK sends the engine several messages that only `--debug` shows, and waits for each answer.
+pulumi.log.debug = lambda *_, **__: None
+
 # Ctrl-C: the engine says what became of each resource; Python's traceback of where this program waited would bury it.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -25,9 +29,17 @@ try:
 except StackFileError as error:
     raise pulumi.RunError(str(error)) from None
 
-topology = stack.cluster.topology
-for finding in rules.advice(topology):
-    pulumi.log.warn(str(finding))
 
-for name, output in outputs(topology, build(stack)).by_name().items():
-    pulumi.export(name, output)
+async def main() -> dict[str, pulumi.Output[object]]:
+    """Register everything; what is exported, by name."""
+    topology = stack.cluster.topology
+    for finding in rules.advice(topology):
+        pulumi.log.warn(str(finding))
+    exported = outputs(topology, build(stack)).by_name()
+    # Waited for here: the SDK's own wait looks at every output again whenever one is there.
+    begun = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait(begun, return_when=asyncio.FIRST_EXCEPTION)
+    return exported
+
+
+pulumi.run(main)

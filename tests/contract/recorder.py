@@ -14,8 +14,9 @@ from typing import NoReturn, cast
 import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks as pulumi_mocks
-from pulumi.runtime import rpc, set_all_config
+from pulumi.runtime import rpc, run_in_stack, set_all_config
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import ROOT
 
 from policy.predicates import COMMAND
 
@@ -111,20 +112,28 @@ def plain(value: object) -> object:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
+def _program() -> None:
+    runpy.run_path(str(PROJECT / "__main__.py"))
+
+
 def run(
     cluster: dict[str, object], *, preview: bool, stack: str = "dev", secret_config: dict[str, str] | None = None
 ) -> dict[str, Recorded]:
     """Run `__main__.py` for a stack file's content and secret configuration; name → what it registered."""
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     mocks = FaithfulMocks(preview=preview)
     monitor = _Monitor(mocks)
     pulumi_mocks.set_mocks(mocks, project="maas-ha", stack=stack, preview=preview, monitor=monitor)
     secrets = {f"maas-ha:{key}": value for key, value in (secret_config or {}).items()}
     set_all_config({"maas-ha:cluster": json.dumps(cluster), **secrets}, list(secrets))
 
-    as_program = cast("Callable[[Callable[[], object]], Callable[[], None]]", pulumi.runtime.test)
+    ROOT.set(None)  # the mocks' own stack, where the program's takes its place
+
     ours = signal.getsignal(signal.SIGINT)
-    as_program(lambda: runpy.run_path(str(PROJECT / "__main__.py")) and None)()
-    signal.signal(signal.SIGINT, ours)
+    try:
+        loop.run_until_complete(run_in_stack(_program))
+    finally:
+        signal.signal(signal.SIGINT, ours)
     recorded = [Recorded(request, json_format.MessageToDict(request.object)) for request in monitor.requests]
     return {item.name: item for item in recorded if not item.type.startswith("pulumi:pulumi:")}
