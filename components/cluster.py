@@ -56,10 +56,8 @@ def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = 
     load_balancer = balancers.balancer(topology, hosts, secrets, below)
     upgrades = Upgrades(topology, hosts, database, load_balancer)
     regions = _regions(topology, hosts, secrets, database, load_balancer, upgrades.held, below)
-    leader = next(iter(regions.values()))
-    urls = pulumi.Output.all(load_balancer.url, *(region.url for region in regions.values()))
-    api = Api(urls, urls.apply(lambda _: _maas_urls(topology)), leader.api_key, secrets.ca_certificate)
-    racks = _racks(topology, hosts, api, leader.shared_secret, below)
+    api = _api(topology, regions, secrets)
+    racks = _racks(topology, hosts, api, next(iter(regions.values())).shared_secret, below)
     _isc_dhcp(topology, hosts, api, below)
     return Built(secrets, database, load_balancer, regions, racks, _dhcp(topology, racks, api, below))
 
@@ -160,6 +158,24 @@ def _regions(
     return regions
 
 
+def _api(topology: Topology, regions: dict[str, RegionController], secrets: ClusterSecrets) -> Api:
+    """MAAS, once its last region serves: as that is after all others and the balancer, a rack's edge to it will do."""
+    leader, last = next(iter(regions.values())), next(reversed(regions.values()))
+    tls_port = topology.maas.tls.port if topology.maas.tls else 0
+    return Api(
+        urls=last.url.apply(lambda _: _urls(topology, tls_port)),
+        maas_urls=last.url.apply(lambda _: _urls(topology)),
+        key=leader.api_key,
+        ca_certificate=secrets.ca_certificate,
+    )
+
+
+def _urls(topology: Topology, tls_port: int = 0) -> list[str]:
+    """The balanced address first, then each region's own (maas-facts §4.8, §8)."""
+    regions = [region_url(_address(topology, name), tls_port) for name in topology.regions]
+    return [balanced_url(str(topology.client_address), tls=bool(tls_port)), *regions]
+
+
 def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:
     if topology.maas.tls is None:
         return None
@@ -246,12 +262,6 @@ def _isc_dhcp(topology: Topology, hosts: dict[str, Host], api: Api, below: pulum
 def _member(topology: Topology, hosts: dict[str, Host], name: str, subnet: IPv4Network) -> Member:
     address = topology.hosts[name].addresses_in(subnet)[0]
     return Member(host=hosts[name], address=str(address))
-
-
-def _maas_urls(topology: Topology) -> list[str]:
-    """What racks are told: http, the balanced address first (maas-facts §4.8, §8)."""
-    regions = [region_url(_address(topology, name)) for name in topology.regions]
-    return [balanced_url(str(topology.client_address)), *regions]
 
 
 def _database_addresses(topology: Topology) -> list[str]:
