@@ -39,6 +39,7 @@ async def main() -> dict[str, pulumi.Output[object]]:
     # Waited for here: the SDK's own wait looks at every output again whenever one is there.
     begun = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.wait(begun, return_when=asyncio.FIRST_EXCEPTION)
+    gc.freeze()  # Python would look through all of it once more as it ends
     return exported
 
 
