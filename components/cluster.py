@@ -159,21 +159,20 @@ def _regions(
 
 
 def _api(topology: Topology, regions: dict[str, RegionController], secrets: ClusterSecrets) -> Api:
-    """MAAS, once its last region serves: as that is after all others and the balancer, a rack's edge to it will do."""
-    leader, last = next(iter(regions.values())), next(reversed(regions.values()))
     tls_port = topology.maas.tls.port if topology.maas.tls else 0
     return Api(
-        urls=last.url.apply(lambda _: _urls(topology, tls_port)),
-        maas_urls=last.url.apply(lambda _: _urls(topology)),
-        key=leader.api_key,
+        serves=next(reversed(regions.values())).serves,
+        urls=_urls(topology, tls_port),
+        maas_urls=_urls(topology),
+        key=next(iter(regions.values())).api_key,
         ca_certificate=secrets.ca_certificate,
     )
 
 
-def _urls(topology: Topology, tls_port: int = 0) -> list[str]:
+def _urls(topology: Topology, tls_port: int = 0) -> tuple[str, ...]:
     """The balanced address first, then each region's own (maas-facts §4.8, §8)."""
     regions = [region_url(_address(topology, name), tls_port) for name in topology.regions]
-    return [balanced_url(str(topology.client_address), tls=bool(tls_port)), *regions]
+    return (balanced_url(str(topology.client_address), tls=bool(tls_port)), *regions)
 
 
 def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:

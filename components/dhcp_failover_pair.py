@@ -41,7 +41,7 @@ class DhcpFailoverPair(pulumi.ComponentResource):
         shown |= {"primary": args.primary.host.name, "secondary": args.secondary.host.name}
         if not args.enabled:
             shown["enabled"] = "false"
-        shown["settings"] = args.api.urls.apply(lambda urls: {"api_urls": " ".join(urls), "packaging": args.packaging})
+        shown["settings"] = {"api_urls": " ".join(args.api.urls), "packaging": args.packaging}
         super().__init__("maas:index:DhcpFailoverPair", name, shown, opts)
         secrets = {"api_key": args.api.key}
         configured = args.primary.host.apply(
@@ -64,7 +64,6 @@ class DhcpFailoverPair(pulumi.ComponentResource):
 def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, configures: bool) -> pulumi.Output[Bundle]:
     """What the agent on `rack` does: the primary takes the VLAN, the secondary joins it, and both are normal."""
     return pulumi.Output.all(
-        urls=args.api.urls,
         ca=args.api.ca_certificate,
         primary=args.primary.system_id,
         secondary=args.secondary.system_id,
@@ -73,7 +72,7 @@ def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, conf
             host=rack.host.name,
             component=name,
             settings=DhcpSettings(
-                api_urls=tuple(given["urls"]),
+                api_urls=args.api.urls,
                 subnet=args.subnet,
                 range_start=args.range_start,
                 range_end=args.range_end,

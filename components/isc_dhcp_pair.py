@@ -58,9 +58,9 @@ class IscDhcpPair(pulumi.ComponentResource):
         sides = {"primary": args.primary, "secondary": args.secondary}
         files = {role: _files(name, args, role) for role in sides}
         shown = {role: {"host": sides[role].host.name, **shown_in_preview(files[role])} for role in sides}
-        settings = args.api.urls.apply(lambda urls: {"clock_url": urls[0]})
-        super().__init__("maas:index:IscDhcpPair", name, {**shown, "settings": settings}, opts)
-        done: list[pulumi.Resource] = []
+        shown["settings"] = {"clock_url": args.api.urls[0]}
+        super().__init__("maas:index:IscDhcpPair", name, shown, opts)
+        done = [args.api.serves]
         for role, side in sides.items():
             applied = side.host.apply(
                 f"{name}-{side.host.name}",
@@ -76,8 +76,8 @@ class IscDhcpPair(pulumi.ComponentResource):
 
 def _bundle(name: str, args: IscDhcpPairArgs, role: str, files: tuple[File, ...]) -> pulumi.Output[Bundle]:
     own, partner = _sides(args, role)
-    return pulumi.Output.all(urls=args.api.urls, ca=args.api.ca_certificate).apply(
-        lambda given: Bundle(
+    return args.api.ca_certificate.apply(
+        lambda certificate: Bundle(
             host=own.host.name,
             component=name,
             settings=IscDhcpSettings(
@@ -85,8 +85,8 @@ def _bundle(name: str, args: IscDhcpPairArgs, role: str, files: tuple[File, ...]
                 address=own.address,
                 partner=partner.address,
                 waits=role == "secondary",
-                clock_url=given["urls"][0],
-                ca_certificate=given["ca"],
+                clock_url=args.api.urls[0],
+                ca_certificate=certificate,
             ),
             packages=PACKAGES,
             files=files,

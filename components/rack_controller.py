@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pulumi
 
 from agent.bundle import Bundle, Effect, File, RackSettings, secret_marker
@@ -49,41 +47,42 @@ class RackController(pulumi.ComponentResource):
     """As MAAS has it now: a rack that was deleted and comes back has another (maas-facts §4.5)."""
 
     def __init__(self, name: str, args: RackControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        rackd_conf = args.api.maas_urls.apply(lambda urls: _rackd_conf(args, urls))
         packaging = PACKAGINGS[args.packaging]
+        rackd_conf = _rackd_conf(args)
+        files = (rackd_conf, _secret(args))
         shown = {
-            packaging.rackd_conf: rackd_conf.apply(lambda file: file.content),
-            "effects": rackd_conf.apply(lambda file: {one.path: effect_of(one) for one in _files(args, file)}),
-            "felt": rackd_conf.apply(lambda file: {file.path: file.felt}),
-            "settings": args.api.urls.apply(lambda urls: settings_in_preview(_settings(args, urls))),
+            rackd_conf.path: rackd_conf.content,
+            "effects": {file.path: effect_of(file) for file in files},
+            "felt": {rackd_conf.path: rackd_conf.felt},
+            "settings": settings_in_preview(_settings(args)),
         }
         super().__init__("maas:index:RackController", name, shown, opts)
         self.host = args.host
         applied = args.host.apply(
             f"{name}-apply",
-            pulumi.Output.all(urls=args.api.urls, rackd_conf=rackd_conf, ca=args.api.ca_certificate).apply(
-                lambda given: Bundle(
+            args.api.ca_certificate.apply(
+                lambda certificate: Bundle(
                     host=args.host.name,
                     component=name,
-                    settings=_settings(args, given["urls"], ca_certificate=given["ca"]),
+                    settings=_settings(args, ca_certificate=certificate),
                     packages=packaging.rack_packages,
-                    files=_files(args, given["rackd_conf"]),
+                    files=files,
                     units=(_unit(args),),
                     state_dirs=packaging.state_dirs,
                 )
             ),
             parent=self,
             secrets={"shared_secret": args.shared_secret, "api_key": args.api.key},
-            after=args.after,
+            after=(args.api.serves, *args.after),
         )
         self.system_id = applied.public("system_id")
         self.register_outputs({"system_id": self.system_id})
 
 
-def _settings(args: RackControllerArgs, urls: Sequence[str], *, ca_certificate: str = "") -> RackSettings:
+def _settings(args: RackControllerArgs, *, ca_certificate: str = "") -> RackSettings:
     """A preview knows all but the certificate."""
     return RackSettings(
-        api_urls=tuple(urls),
+        api_urls=args.api.urls,
         packaging=args.packaging,
         maas_version=args.maas_version,
         ca_certificate=ca_certificate,
@@ -91,31 +90,28 @@ def _settings(args: RackControllerArgs, urls: Sequence[str], *, ca_certificate: 
     )
 
 
-def _rackd_conf(args: RackControllerArgs, urls: Sequence[str]) -> File:
+def _rackd_conf(args: RackControllerArgs) -> File:
     """Only the first URL is felt: from the others rackd learns nothing that a running rack doesn't know already.
 
     It joins a new region and leaves an old one by itself within seconds (maas-facts §0a row 4)."""
     packaging = PACKAGINGS[args.packaging]
     return File(
         packaging.rackd_conf,
-        render("rackd.conf", urls=urls),
+        render("rackd.conf", urls=args.api.maas_urls),
         "root",
         packaging.owner,
         0o640,
         effect=Effect.RESTART,
         units=(_unit(args),),
-        felt=urls[0],
+        felt=args.api.maas_urls[0],
     )
 
 
-def _files(args: RackControllerArgs, rackd_conf: File) -> tuple[File, ...]:
+def _secret(args: RackControllerArgs) -> File:
     packaging = PACKAGINGS[args.packaging]
     secret = secret_marker("shared_secret")
     restart = Effect.RESTART
-    return (
-        rackd_conf,
-        File(packaging.secret, secret, packaging.owner, packaging.owner, 0o640, effect=restart, units=(_unit(args),)),
-    )
+    return File(packaging.secret, secret, packaging.owner, packaging.owner, 0o640, effect=restart, units=(_unit(args),))
 
 
 def _unit(args: RackControllerArgs) -> str:

@@ -26,11 +26,13 @@ IN_REGIOND_CONF = ("workers", "database_port", "database", "role")
 
 @dataclass(frozen=True)
 class Api:
-    """How a program talks to MAAS."""
+    """How a program talks to MAAS: where is known from the start, and that it answers once it `serves`."""
 
-    urls: pulumi.Output[list[str]]
+    serves: pulumi.Resource
+    """The last region: it is after all others, and they are after the load balancer."""
+    urls: tuple[str, ...]
     """Balanced address first, then each region's own; https where MAAS has TLS."""
-    maas_urls: pulumi.Output[list[str]]
+    maas_urls: tuple[str, ...]
     """The same for rackd.conf: always http, as racks ask port 5240 also with TLS (maas-facts §8)."""
     key: pulumi.Output[str]
     """Secret: `CONSUMER:TOKEN:SECRET`."""
@@ -122,6 +124,8 @@ class RegionController(pulumi.ComponentResource):
             secrets={"database_password": args.database.password, **_role_secrets(args)},
             after=args.after,
         )
+        self.serves: pulumi.Resource = applied.command
+        """What others wait for; the component itself would stand for more."""
         self.url = applied.then(region_url(args.address, args.tls_port))
         self.system_id = applied.public("system_id")
         self.shared_secret = args.leader.shared_secret if args.leader else applied.secret("shared_secret")

@@ -96,7 +96,7 @@ def test_a_preview_shows_every_file_in_full(dev: dict[str, object]) -> None:
         ("db1-postgres-apply", "region1-region-apply"),
         ("region1-region-apply", "region2-region-apply"),
         ("region2-region-apply", "rack1-rack-apply"),
-        ("lb1-haproxy-apply", "rack1-rack-apply"),
+        ("lb1-haproxy-apply", "region1-region-apply"),
         ("rack1-rack-apply", "rack2-rack-apply"),
         ("rack2-rack-apply", "dhcp-198.51.100.0-24-rack1"),
         ("dhcp-198.51.100.0-24-rack1", "dhcp-198.51.100.0-24-rack2"),
