@@ -95,7 +95,7 @@ class Host(pulumi.ComponentResource):
         shown = shown_in_preview(args.files) | {
             "address": args.address,
             "packages": " ".join(sorted(args.packages)),
-            "settings": settings_in_preview(settings, in_files=("keep_packages",)) | {"agent": _digest(*_agent())},
+            "settings": settings_in_preview(settings, in_files=("keep_packages",)) | {"agent": _agent_digest()},
         }
         super().__init__("maas:index:Host", name, shown, opts)
         self.name = name
@@ -210,6 +210,7 @@ def _agent() -> tuple[str, str]:
     return base64.b64encode(zipapp.build()).decode(), base64.b64encode(zipapp.launcher().encode()).decode()
 
 
-def _digest(*lines: str) -> str:
+@functools.cache
+def _agent_digest() -> str:
     """Twelve hexadecimal digits by which a preview tells one agent from another."""
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(_agent()).encode()).hexdigest()[:12]
