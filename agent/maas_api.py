@@ -118,6 +118,10 @@ class MaasApi:
         """The items of a list, as MAAS has them."""
         return _items(self._call("GET", path))
 
+    def user(self) -> str:
+        """Whose key it is."""
+        return str(_object(self._call("GET", "users/?op=whoami")).get("username"))
+
     def racks(self) -> list[Rack]:
         """All rack controllers."""
         return [_rack(item) for item in _items(self._call("GET", "rackcontrollers/"))]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from agent import disk
+from agent import disk, region_health
 from agent.bundle import RegionSettings
 from agent.errors import StepError
+from agent.maas_api import MaasApi
 from agent.machine import Work
 from agent.packaging import PACKAGINGS, region_log, region_unit
 
@@ -29,7 +30,7 @@ class Administrator:
 
     def ensure(self) -> str:
         """Their API key, which is kept here too; the user is made if there is none. Raises `StepError`."""
-        key = self._read() or self._create()
+        key = self._still_taken() or self._read() or self._create()
         kept = self._work.paths.api_key
         if not kept.exists() or kept.read_text() != key:
             disk.write_private(kept, key)
@@ -38,18 +39,31 @@ class Administrator:
     def last_key(self) -> str:
         """Their API key as MAAS has it, else as it was last kept here, or ""."""
         try:
-            if key := self._read():
+            if key := self._still_taken() or self._read():
                 return key
         except StepError as error:
             self._work.report.say(error.cause)
+        return self._kept()
+
+    def forget_key(self) -> None:
+        """Nothing is kept here any more."""
+        self._work.paths.api_key.unlink(missing_ok=True)
+
+    def _kept(self) -> str:
         kept = self._work.paths.api_key
         key = kept.read_text() if kept.exists() else ""
         self._work.report.masker.add(key)
         return key
 
-    def forget_key(self) -> None:
-        """Nothing is kept here any more."""
-        self._work.paths.api_key.unlink(missing_ok=True)
+    def _still_taken(self) -> str:
+        """The key that is kept here, if MAAS takes it for this user: a request, where MAAS's command takes seconds."""
+        if not (key := self._kept()):
+            return ""
+        try:
+            user = MaasApi([region_health.OWN_URL], key, self._settings.ca_certificate).user()
+        except StepError:
+            return ""
+        return key if user == self._settings.admin_username else ""
 
     def _read(self) -> str:
         """The first API key, made if there is none; "" if there is no such user."""

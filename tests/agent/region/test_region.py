@@ -45,10 +45,30 @@ def test_second_apply_only_asks(controller: Controller) -> None:
     (controller.home / "pgpass").unlink()
     outputs = controller.local.apply(controller.bundle())
     assert outputs["admin_created"] is False
-    assert controller.commands() == ["apikey --username admin"]
+    assert controller.commands() == []
     assert controller.machine.calls() == []
     assert not (controller.home / "pgpass").exists()
     assert controller.local.differences() == []
+
+
+@pytest.mark.parametrize("kept", ["another:key:thanmaas", "nonsense", ""])
+def test_a_key_that_maas_does_not_take_is_asked_for_again(controller: Controller, kept: str) -> None:
+    first = controller.local.apply(controller.bundle())
+    controller.commands()
+    (controller.machine.root / "var/lib/maas-ha/api-key").write_text(kept)
+    assert controller.local.apply(controller.bundle())["api_key"] == first["api_key"]
+    assert controller.commands() == ["apikey --username admin"]
+    assert controller.machine.read("/var/lib/maas-ha/api-key") == first["api_key"]
+
+
+def test_a_key_of_another_user_is_not_taken(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.commands()
+    given = controller.bundle()
+    assert isinstance(given.settings, RegionSettings)
+    renamed = dataclasses.replace(given.settings, admin_username="operator")
+    controller.local.apply(dataclasses.replace(given, settings=renamed))
+    assert controller.commands()[0] == "apikey --username operator"
 
 
 def test_an_empty_database_never_takes_the_place_of_one_with_rows(controller: Controller) -> None:
@@ -75,7 +95,7 @@ def test_changed_file_restarts_without_migration(controller: Controller) -> None
     controller.machine.calls()
     controller.touch("others", "10.0.0.7\n")
     controller.local.apply(controller.bundle(content="b"))
-    assert controller.commands() == ["apikey --username admin"] * 2
+    assert controller.commands() == []
     assert controller.machine.calls() == [f"restart {UNIT}"]
 
 

@@ -69,7 +69,7 @@ class TestFirstRegion:
         leader.order(), leader.calls(), leader.controller.commands()
         leader.controller.local.apply(leader.bundle())
         assert (leader.order(), leader.calls()) == ([], [])
-        assert leader.controller.commands() == ["apikey --username admin"]
+        assert leader.controller.commands() == []
         assert len(leader.dumps()) == 1
 
     def test_a_first_deployment_is_no_upgrade(self, controller: Controller) -> None:
