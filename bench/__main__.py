@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Annotated, cast
@@ -34,6 +35,8 @@ def bench(
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: the cases are {', '.join(CASES)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an operator's Python keeps what it compiled
+    # A shell's background has SIGINT ignored, and then the engine waits 5 s until it kills what it has started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     failed = False
     results.revision(), results.machine()  # as they are now, not when the work is done
     try:
