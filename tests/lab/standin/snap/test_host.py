@@ -24,6 +24,20 @@ echo "listen_addresses = '*'" >> postgresql.conf
 echo 'host maasdb maas samenet scram-sha-256' >> pg_hba.conf
 systemctl restart postgresql
 """
+HELD_UNTIL_BOTH_WAIT = """
+begin;
+do $$ begin
+    create table public.django_migrations ();
+    for tenth in 1..1200 loop
+        perform pg_stat_clear_snapshot();
+        exit when (select count(*) from pg_stat_activity where datname = 'maasdb' and wait_event_type = 'Lock') = 2;
+        perform pg_sleep(0.1);
+    end loop;
+end $$;
+rollback;
+"""
+"""Two migrations of an empty database get as far as their first table, and no further before both are there."""
+IS_HELD = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted"
 STORE = "/usr/lib/snapd/standin-store/store.json"
 VIEW = "maasserver_routable_pairs"
 SECRET = "/var/snap/maas/common/maas/secret"
@@ -62,6 +76,11 @@ class Hosts:
         while expected not in (seen := self.run(host, command)).out:
             assert time.monotonic() < deadline, f"{command}: {seen}"
             time.sleep(0.2)
+
+    def sql(self, script: str) -> str:
+        """What PostgreSQL's administrator is told on `box`."""
+        psql = ("su", "postgres", "-c", "psql -qAtv ON_ERROR_STOP=1 maasdb")
+        return self.lab.exec("box", *psql, input=script, timeout=180).stdout
 
     def init_region(self, host: str) -> str:
         """The command that makes a host a region on the database of `box`."""
@@ -133,8 +152,13 @@ def test_3_the_unit_is_active_before_init_and_nothing_else_is(hosts: Hosts) -> N
 
 def test_4_a_lost_race_on_the_empty_database_and_a_rerun(hosts: Hosts) -> None:
     with ThreadPoolExecutor() as pool:
+        held = pool.submit(hosts.sql, HELD_UNTIL_BOTH_WAIT)
+        deadline = time.monotonic() + 60
+        while hosts.sql(IS_HELD) == "0\n":
+            assert time.monotonic() < deadline
         racing = [pool.submit(hosts.run, name, hosts.init_region(name)) for name in ("box", "other")]
     ended = {name: one.result() for name, one in zip(("box", "other"), racing, strict=True)}
+    held.result()
     assert sorted(result.code for result in ended.values()) == [0, 1], ended
     loser = next(name for name, result in ended.items() if result.code)
     assert "Traceback" in ended[loser].err
