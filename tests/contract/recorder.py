@@ -134,6 +134,7 @@ def run(
     try:
         loop.run_until_complete(run_in_stack(_program))
     finally:
+        loop.close()
         signal.signal(signal.SIGINT, ours)
     recorded = [Recorded(request, json_format.MessageToDict(request.object)) for request in monitor.requests]
     return {item.name: item for item in recorded if not item.type.startswith("pulumi:pulumi:")}
