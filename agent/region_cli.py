@@ -31,9 +31,8 @@ class Administrator:
     def ensure(self) -> str:
         """Their API key, which is kept here too; the user is made if there is none. Raises `StepError`."""
         key = self._still_taken() or self._read() or self._create()
-        kept = self._work.paths.api_key
-        if not kept.exists() or kept.read_text() != key:
-            disk.write_private(kept, key)
+        if self._kept() != key:
+            disk.write_private(self._work.paths.api_key, key)
         return key
 
     def last_key(self) -> str:

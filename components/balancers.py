@@ -82,7 +82,7 @@ def _frontend(
             address=str(topology.hosts[name].address),
             regions=tuple((region, str(topology.hosts[region].address)) for region in topology.regions),
             ports=VERSIONS[topology.maas.version].balanced_ports,
-            tls_port=topology.maas.tls.port if topology.maas.tls else 0,
+            tls_port=topology.maas.tls_port,
             after=after,
         ),
         below,

@@ -159,10 +159,9 @@ def _regions(
 
 
 def _api(topology: Topology, regions: dict[str, RegionController], secrets: ClusterSecrets) -> Api:
-    tls_port = topology.maas.tls.port if topology.maas.tls else 0
     return Api(
         serves=next(reversed(regions.values())).serves,
-        urls=_urls(topology, tls_port),
+        urls=_urls(topology, topology.maas.tls_port),
         maas_urls=_urls(topology),
         key=next(iter(regions.values())).api_key,
         ca_certificate=secrets.ca_certificate,

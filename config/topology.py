@@ -84,6 +84,11 @@ class Maas(Model):
     channel: Channel | None = Field(None, description="For packaging: snap, where it isn't VERSION/stable")
     tls: Tls | None = Field(None, description="MAAS itself speaks TLS, with certificates of the cluster's authority")
 
+    @property
+    def tls_port(self) -> int:
+        """0 for http alone."""
+        return self.tls.port if self.tls else 0
+
 
 class Database(Model):
     """The PostgreSQL that all regions share, on a host of this stack."""

@@ -190,7 +190,7 @@ class Writes:
         if hit.role != "region":
             return {}
         topology = self.cluster.topology
-        url = region_url(str(topology.hosts[hit.host].address), topology.maas.tls.port if topology.maas.tls else 0)
+        url = region_url(str(topology.hosts[hit.host].address), topology.maas.tls_port)
         key, authority = self.outputs.api_key, self.outputs.ca_certificate
         return {"url": url, "api_key": key, "ca_certificate": authority, "prefix": f"{PREFIX}minority-"}
 

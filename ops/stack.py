@@ -38,6 +38,5 @@ def read_outputs(stack: str, project: Path) -> Outputs:
 def api_of(cluster: Cluster, outputs: Outputs) -> MaasApi:
     """MAAS behind the balanced address, and behind each region's own where that is down."""
     topology = cluster.topology
-    tls_port = topology.maas.tls.port if topology.maas.tls else 0
-    regions = [region_url(str(topology.hosts[name].address), tls_port) for name in topology.regions]
+    regions = [region_url(str(topology.hosts[name].address), topology.maas.tls_port) for name in topology.regions]
     return MaasApi([outputs.api_url, *regions], outputs.api_key, outputs.ca_certificate)

@@ -106,6 +106,13 @@ def test_order(dev: dict[str, object], before: str, after: str) -> None:
     assert before in recorder.run(dev, preview=False)[after].dependencies()
 
 
+def test_a_rack_is_after_the_balancer_by_way_of_the_regions(dev: dict[str, object]) -> None:
+    program = recorder.run(dev, preview=False)
+    regions = {"region1-region-apply", "region2-region-apply"}
+    assert regions <= program["rack1-rack-apply"].dependencies()
+    assert all("lb1-haproxy-apply" in program[region].dependencies() for region in regions)
+
+
 def test_what_an_older_maas_would_change_waits_for_regions_hosts_to_agree(dev: dict[str, object]) -> None:
     program, agreed = recorder.run(dev, preview=False), {"region1-bootstrap", "region2-bootstrap"}
     assert program["lb1-haproxy-apply"].dependencies() == {"lb1-bootstrap", *agreed}

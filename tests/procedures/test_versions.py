@@ -137,6 +137,7 @@ def test_a_failure_is_told_from_the_journal(deployed: Deployment, version: MaasV
     deployed.up()  # the cause is gone: it goes on where it stopped
     # No rack was connected to a region that didn't run, so the update waited for none.
     eventually(lambda: maas_ha(deployed, "status", STACK).returncode == 0, "racks are back at it", 120)
+    assert status(deployed).problems == []
 
 
 def test_destroy(deployed: Deployment) -> None:

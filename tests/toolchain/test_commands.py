@@ -64,13 +64,15 @@ def test_stop_ends_what_a_program_started(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    grandchild = select.poll()
-    grandchild.register(os.pidfd_open(int(begun.read_text())), select.POLLIN)
+    grandchild = os.pidfd_open(int(begun.read_text()))
+    ended = select.poll()
+    ended.register(grandchild, select.POLLIN)
     commands.stop()
     thread.join(30)
     assert isinstance(seen[0], InterruptedWorkError)
     # Its output closes a moment before it is gone: a pidfd can be read once it is.
-    assert grandchild.poll(30_000)
+    assert ended.poll(30_000)
+    os.close(grandchild)
     with pytest.raises(InterruptedWorkError):
         commands.run(["true"], doing="x", remedy="y")
 

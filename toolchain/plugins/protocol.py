@@ -151,5 +151,4 @@ def main(make: Callable[[EngineLog], Provider], arguments: list[str]) -> int:
         sys.stderr.write("this is a Pulumi provider plugin, to be started by pulumi with the address of its engine\n")
         return 2
     asyncio.run(_serve(make, arguments[0], os.getppid()))
-    sys.stdout.flush()
     os._exit(0)  # the engine waits for one plugin after the other to be gone

@@ -24,7 +24,7 @@ echo "listen_addresses = '*'" >> postgresql.conf
 echo 'host maasdb maas samenet scram-sha-256' >> pg_hba.conf
 systemctl restart postgresql
 """
-HELD_UNTIL_BOTH_WAIT = """
+HOLD_UNTIL_BOTH_WAIT = """
 begin;
 do $$ begin
     create table public.django_migrations ();
@@ -37,7 +37,7 @@ end $$;
 rollback;
 """
 """Two migrations of an empty database get as far as their first table, and no further before both are there."""
-IS_HELD = "select count(*) from pg_locks where mode = 'AccessExclusiveLock' and granted"
+IS_HELD = "select 'held' from pg_locks where mode = 'AccessExclusiveLock' and granted;"
 STORE = "/usr/lib/snapd/standin-store/store.json"
 VIEW = "maasserver_routable_pairs"
 SECRET = "/var/snap/maas/common/maas/secret"
@@ -77,11 +77,6 @@ class Hosts:
             assert time.monotonic() < deadline, f"{command}: {seen}"
             time.sleep(0.2)
 
-    def sql(self, script: str) -> str:
-        """What PostgreSQL's administrator is told on `box`."""
-        psql = ("su", "postgres", "-c", "psql -qAtv ON_ERROR_STOP=1 maasdb")
-        return self.lab.exec("box", *psql, input=script, timeout=180).stdout
-
     def init_region(self, host: str) -> str:
         """The command that makes a host a region on the database of `box`."""
         address, own = self.lab.host("box").address, self.lab.host(host).address
@@ -92,6 +87,11 @@ class Hosts:
     def serving(self, host: str) -> None:
         """Wait until the region's event loop is listed by itself."""
         self.until(host, "curl -s http://127.0.0.1:5240/MAAS/rpc/", f'"{host}:pid=')
+
+
+def psql(script: str) -> str:
+    """The command that gives `script` to PostgreSQL's administrator, on `box`."""
+    return f"su postgres -c 'psql -qAtv ON_ERROR_STOP=1 maasdb' <<'END'\n{script}\nEND"
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +152,8 @@ def test_3_the_unit_is_active_before_init_and_nothing_else_is(hosts: Hosts) -> N
 
 def test_4_a_lost_race_on_the_empty_database_and_a_rerun(hosts: Hosts) -> None:
     with ThreadPoolExecutor() as pool:
-        held = pool.submit(hosts.sql, HELD_UNTIL_BOTH_WAIT)
-        deadline = time.monotonic() + 60
-        while hosts.sql(IS_HELD) == "0\n":
-            assert time.monotonic() < deadline
+        held = pool.submit(hosts.ok, "box", psql(HOLD_UNTIL_BOTH_WAIT))
+        hosts.until("box", psql(IS_HELD), "held")
         racing = [pool.submit(hosts.run, name, hosts.init_region(name)) for name in ("box", "other")]
     ended = {name: one.result() for name, one in zip(("box", "other"), racing, strict=True)}
     held.result()
