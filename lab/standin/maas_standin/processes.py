@@ -92,11 +92,25 @@ def take_over(cur: Cursor, process: int, racks: Collection[str]) -> list[str]:
     return [str(r["system_id"]) for r in cur.fetchall()]
 
 
+def release(cur: Cursor, process: int, connected: Collection[str]) -> None:
+    """Stop being the manager of racks that aren't connected, so that another process may be."""
+    cur.execute(
+        "UPDATE maasserver_node SET managing_process_id = NULL WHERE managing_process_id = %s AND system_id <> ALL(%s)",
+        (process, list(connected)),
+    )
+
+
 def manages(cur: Cursor, process: int, rack_id: int) -> str | None:
     """The system_id of the rack with that row id, if this process manages it."""
     cur.execute("SELECT system_id FROM maasserver_node WHERE id = %s AND managing_process_id = %s", (rack_id, process))
     row = cur.fetchone()
     return None if row is None else str(row["system_id"])
+
+
+def managed(cur: Cursor, process: int) -> list[str]:
+    """The racks that this process manages."""
+    cur.execute("SELECT system_id FROM maasserver_node WHERE managing_process_id = %s", (process,))
+    return [str(r["system_id"]) for r in cur.fetchall()]
 
 
 def update_all_racks(cur: Cursor) -> None:

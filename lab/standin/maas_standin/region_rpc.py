@@ -45,14 +45,15 @@ class RackSessions:
         """system_ids of the racks with an authenticated connection."""
         return sorted(self._peers)
 
-    async def call(self, rack: str, command: str, **args: object) -> None:
-        """Call the rack on one of its connections, if there is one; a failure is logged."""
+    async def call(self, rack: str, command: str, **args: object) -> bool:
+        """Call the rack on one of its connections; whether one answered. A failure is logged."""
         for peer in list(self._peers.get(rack, ())):
             try:
                 await peer.call(command, **args)
-                return
+                return True
             except (rpc.ConnectionLostError, rpc.RemoteError, TimeoutError) as error:
                 log.error("%s on rack controller %s failed: %s", command, rack, error)
+        return False
 
     def ask(self, rack: str, command: str, args: rpc.Arguments) -> rpc.Answer:
         """The rack's answer, for a thread of the web application, within `power_wait_s`.
@@ -158,6 +159,7 @@ class _Session:
         await self._worker.database(functools.partial(processes.connected, process=process, rack=rack))
         self._rack = rack
         self._peers.setdefault(rack, set()).add(self._peer)
+        self._worker.dhcp_is_due(rack)
         return {"system_id": rack, "uuid": read_text(self._worker.host.paths.maas_uuid) or ""}
 
     async def _update_services(self, args: rpc.Arguments) -> rpc.Answer:

@@ -1,6 +1,7 @@
 """One worker of regiond: its event loop for racks, its share of the web application, its PostgreSQL connections."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -53,6 +54,8 @@ class Worker:
         self._racks = RackSessions(self)
         self._web = webapp.Server(host.paths.webapp_socket(index), self._pool, self._racks)
         self._port: int | None = None
+        self._due: set[str] = set()
+        self._due_now = asyncio.Event()
         self.process: int | None = None
         """Row id of this process, once it has registered."""
 
@@ -127,26 +130,46 @@ class Worker:
                 pause = self._knobs.listener_retry_s
             await asyncio.sleep(pause)
 
+    def dhcp_is_due(self, rack: str) -> None:
+        """Tell the rack its DHCP configuration, if this process manages it, until it has taken it, as MAAS does."""
+        self._due.add(rack)
+        self._due_now.set()
+
     async def _manage_for_ever(self) -> None:
         """Take over racks that no process manages, and give them their DHCP configuration."""
         while True:
-            await asyncio.sleep(self._knobs.manage_s)
-            racks = self._racks.connected()
-            if self.process is None or not racks:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._due_now.wait(), self._knobs.manage_s)
+            self._due_now.clear()
+            if self.process is None or not self._racks.connected():
                 continue
             try:
                 # What a live cluster logs for as long as `dbupgrade` has its views dropped (maas-facts §0a, row 1.2).
                 await self.database(lambda cur: cur.execute(LOOK))
-                work = functools.partial(processes.take_over, process=self.process, racks=racks)
-                for rack in await self.database(work):
-                    await self.configure_dhcp(rack)
+                await self._manage(self.process)
             except psycopg2.Error as error:
                 log.error("Database: %s", str(error).strip())
 
-    async def configure_dhcp(self, rack: str) -> None:
-        """Send the rack its DHCP configuration. Raises psycopg2.Error."""
+    async def _manage(self, process: int) -> None:
+        racks = self._racks.connected()
+        await self.database(functools.partial(processes.release, process=process, connected=racks))
+        self._due.update(await self.database(functools.partial(processes.take_over, process=process, racks=racks)))
+        managed = await self.database(functools.partial(processes.managed, process=process))
+        self._due.intersection_update(managed)
+        for rack in sorted(self._due):
+            self._due.discard(rack)  # a change from here on makes it due again
+            try:
+                told = await self._configure_dhcp(rack)
+            except psycopg2.Error:
+                self._due.add(rack)
+                raise
+            if not told:
+                self._due.add(rack)
+
+    async def _configure_dhcp(self, rack: str) -> bool:
+        """Whether the rack has taken its DHCP configuration. Raises psycopg2.Error."""
         configuration = await self.database(lambda cur: dhcp_config.for_rack(cur, rack))
-        await self._racks.call(rack, "ConfigureDHCPv4", configuration=configuration)
+        return await self._racks.call(rack, "ConfigureDHCPv4", configuration=configuration)
 
     async def _notified_for_ever(self) -> None:
         while True:
@@ -187,7 +210,7 @@ class Worker:
             return
         rack = await self.database(lambda cur: processes.manages(cur, process, int(payload)))
         if rack is not None:
-            await self.configure_dhcp(rack)
+            self.dhcp_is_due(rack)
 
     async def _watch_master(self, stop: asyncio.Event) -> None:
         master = os.getppid()

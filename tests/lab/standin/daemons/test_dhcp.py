@@ -193,6 +193,33 @@ def test_every_loss_stops_dhcpd(site: Site) -> None:
     becomes(rack.dhcpd_pid, None, "dhcpd is stopped with rackd")
 
 
+def test_a_rack_that_came_and_went_while_the_database_was_away(site: Site) -> None:
+    """The region could not note that it had gone, and tells it its DHCP all the same."""
+    site.add_range()
+    site.admin.put(VLAN, primary_rack="rk1", secondary_rack="rk2", dhcp_on="true")
+    rack, postgres = site.racks[0], site.cluster.postgres
+    eventually(rack.dhcpd_pid, "dhcpd runs")
+    postgres.stop()
+    try:
+        assert stop(rack.processes[-1]) == 0
+        site.region.logged("regiond", "Database: ")
+    finally:
+        postgres.start()
+    rack.rackd()
+    eventually(rack.dhcpd_pid, "dhcpd runs again")
+
+
+def test_a_rack_that_failed_is_told_again(site: Site) -> None:
+    """Until it has taken its configuration."""
+    site.add_range()
+    conf = site.racks[0].paths.dhcpd_conf
+    conf.mkdir()
+    site.admin.put(VLAN, primary_rack="rk1", secondary_rack="rk2", dhcp_on="true")
+    site.region.logged("regiond", "ConfigureDHCPv4 on rack controller")
+    conf.rmdir()
+    eventually(site.racks[0].dhcpd_pid, "dhcpd runs")
+
+
 def test_dhcp_moves_when_a_rack_is_deleted(site: Site) -> None:
     """§5: the secondary is promoted; the last one is refused, unless forced."""
     first, second = site.ids
