@@ -127,12 +127,12 @@ class Client:
             self._ask, self.begins = None, now + RETRY_SECONDS
 
     def end(self, now: float) -> None:
-        """Ask no more. A lease that nobody has renewed yet is lost; any other is given back."""
-        if self.lease and self._ask:
-            self._lose(now, "nobody renewed it")
-        elif self.lease:
+        """Ask no more. A lease that nobody has renewed yet counts as lost; it is given back like any other."""
+        if self.lease:
             address, server, via = self.lease.address, self.lease.server, self.lease.via
             self.frames.append(Message(RELEASE, self.mac, 0, 0, address, "", server, server, via).frame())
+            if self._ask:
+                self._lose(now, "nobody renewed it")
         self.lease, self._ask = None, None
 
     def _take(self, reply: Reply, now: float) -> None:
