@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import subprocess
 import time
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from agent.signals import ignored
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 MAX_OUTPUT = 4 * 1024 * 1024
 """Bytes of output after which a program is stopped: MAAS's prompts spin at end of input (maas-facts §1.5)."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at how much a program has printed."""
 NEWS_EVERY = 30.0
 """Seconds between two signs of life while a program runs."""
 
@@ -103,13 +106,13 @@ class Commands:
         self, process: subprocess.Popen[bytes], argv: tuple[str, ...], outputs: tuple[int, ...], deadline: float
     ) -> None:
         news = time.monotonic() + NEWS_EVERY
-        while process.poll() is None:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
+        ended = process.poll() is not None
+        while not ended:
+            ended = _ends(process, LOOK_EVERY)
             now = time.monotonic()
             if any(os.fstat(output).st_size > MAX_OUTPUT for output in outputs):
                 raise StepError(f"`{' '.join(argv)}` printed without end and was stopped")
-            if now >= deadline and process.poll() is None:
+            if now >= deadline and not ended:
                 raise StepError(f"`{' '.join(argv)}` didn't end in time")
             if now >= news:
                 self._report.say(f"still waiting for {' '.join(argv[:2])}")
@@ -126,6 +129,18 @@ def _memory(name: str, text: str = "") -> io.FileIO:
 
 def _text(file: io.FileIO) -> str:
     return os.pread(file.fileno(), MAX_OUTPUT, 0).decode(errors="replace")
+
+
+def _ends(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """True once the program has ended, False after `seconds`; Popen's own wait looks at ever longer intervals."""
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        waiting.poll(seconds * 1000)
+    finally:
+        os.close(descriptor)
+    return process.poll() is not None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

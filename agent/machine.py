@@ -17,6 +17,9 @@ from agent.report import Report
 from agent.transaction import Transaction
 from agent.units import Units
 
+LONGEST_PAUSE = 0.25
+"""Seconds between two looks at something that tells nobody when it is there, such as an event loop of MAAS."""
+
 
 @dataclass
 class Machine:
@@ -44,7 +47,7 @@ class Machine:
                 self.report.say(f"waiting for {what}: {missing}")
                 news = now + 30
             time.sleep(min(pause, max(0.0, deadline - now)))
-            pause = min(pause * 1.5, 1.0)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
 @dataclass

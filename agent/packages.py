@@ -43,6 +43,8 @@ class Packages:
         self._commands = commands
         self._report = report
         self._new: set[str] = set()
+        self._versions: dict[str, str] = {}
+        """Those asked for since packages last changed here."""
 
     def install(self, wanted: Iterable[str]) -> None:
         """Install those of `wanted` that are missing; none that is there is removed for it, no service starts."""
@@ -66,7 +68,10 @@ class Packages:
 
     def version(self, name: str) -> str:
         """Version of an installed package, "" of one that isn't known."""
-        return self._commands.run("dpkg-query", "--show", "--showformat=${Version}", name, check=False).stdout.strip()
+        if name not in self._versions:
+            show = ("dpkg-query", "--show", "--showformat=${Version}", name)
+            self._versions[name] = self._commands.run(*show, check=False).stdout.strip()
+        return self._versions[name]
 
     def offered(self, name: str) -> str:
         """The version that apt would install by now, "" for none."""
@@ -145,6 +150,7 @@ class Packages:
         try:
             self._commands.run("dpkg", "--configure", "-a", "--force-confold", timeout=TIMEOUT, env=ENVIRONMENT)
         finally:
+            self._versions.clear()
             self.allow_starts()
 
     def removable(self, keep: Iterable[str]) -> set[str]:
@@ -219,7 +225,10 @@ class Packages:
     def _apt(self, *words: str, check: bool = True, hint: str = "", env: Mapping[str, str] | None = None) -> str:
         argv = ("apt-get", words[0], *OPTIONS, *words[1:])
         environment = {**ENVIRONMENT, **(env or {})}
-        done = self._commands.run(*argv, timeout=TIMEOUT, check=False, hold_lock=True, env=environment)
+        try:
+            done = self._commands.run(*argv, timeout=TIMEOUT, check=False, hold_lock=True, env=environment)
+        finally:
+            self._versions.clear()
         said = done.stderr.splitlines() + done.stdout.splitlines()
         complaints = "\n".join([line for line in said if line.startswith(("E:", "W:", "dpkg: error"))][:6])
         if done.code == 0:

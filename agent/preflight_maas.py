@@ -205,5 +205,4 @@ def _own_version(joining: Joining) -> str:
     if joining.packaging.name == "snap":
         snap = Snaps(work.paths, work.commands, work.report).maas()
         return short_version(snap.version) if snap else ""
-    show = ("dpkg-query", "--show", "--showformat=${Version}", joining.package)
-    return short_version(work.commands.run(*show, check=False).stdout)
+    return short_version(work.packages.version(joining.package))

@@ -30,9 +30,15 @@ class DebRegion:
         """Packages leave nothing behind that would be in the way."""
 
     def version(self) -> str:
-        """Debian version of `maas-region-api`."""
+        """Debian version of `maas-region-api`. Raises `StepError` where somebody took the package away."""
         package = DEB.region_packages[0]
-        return self._work.commands.run("dpkg-query", "--show", "--showformat=${Version}", package).stdout.strip()
+        version = self._work.packages.version(package)
+        if not version:
+            raise StepError(
+                f"the package {package} isn't here any more: `maas-ha verify STACK --repair {self._work.bundle.host}`"
+                " installs it again"
+            )
+        return version
 
     def is_serving(self) -> bool:
         """True if the unit is active."""

@@ -109,6 +109,15 @@ def test_new_version_migrates_with_regiond_stopped(controller: Controller) -> No
     assert controller.machine.calls() == [f"stop {UNIT}", f"start {UNIT}"]
 
 
+def test_a_package_that_was_taken_away_is_named(controller: Controller) -> None:
+    controller.local.apply(controller.bundle())
+    controller.machine.calls()
+    controller.touch("version")
+    with pytest.raises(ToldError, match=r"the package maas-region-api isn't here any more: .*--repair h1"):
+        controller.local.apply(controller.bundle())
+    assert controller.machine.calls() == []
+
+
 def test_never_migrates_under_a_running_regiond(controller: Controller) -> None:
     controller.local.apply(controller.bundle())
     controller.commands()
