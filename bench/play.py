@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ WHO: Mapping[str, Collection[str]] = {
 }
 """What is done → who does it."""
 MORE_WORKERS = 3
+SETTLED = 10.0
+"""Age of a rack in seconds from which it looks for regions at its usual pace: three times the stand-in's first ones."""
 EMPTY = "an empty program"
 NETWORK = r"(?<=dhcp-)[\d.]+-\d+-"
 """In a pair's name; the lab takes another one each time."""
@@ -137,6 +140,7 @@ class Play:
 
     def _workers(self, who: str, one: Contestant) -> None:
         measured, probe = self.measured[WORKERS], Probe(self.stage.lab)
+        self._settle()
         logins, starts = self.stage.connections(), self.stage.starts()
         with Poller(probe.url) as poller:
             done = one.workers(MORE_WORKERS)
@@ -153,6 +157,11 @@ class Play:
         others = sum(not unit.startswith("region1 ") for unit in restarted)
         measured.add(f"units restarted on other hosts, {who}", others, "")
         measured.add(f"requests that failed while the workers changed, {who}", len(poller.failed), "")
+
+    def _settle(self) -> None:
+        """Wait until no rack is young: who restarted them before would find them looking for regions more often."""
+        begun = [one.split()[1] for unit, one in self.stage.starts().items() if unit.endswith(" maas-rackd.service")]
+        time.sleep(max(0.0, max(map(int, begun)) / 1e6 + SETTLED - time.monotonic()))
 
     def _bundle(self, _: str, one: Contestant) -> None:
         assert isinstance(one, Program)  # noqa: S101 - only ours has an agent

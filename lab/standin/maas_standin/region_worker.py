@@ -141,11 +141,9 @@ class Worker:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._due_now.wait(), self._knobs.manage_s)
             self._due_now.clear()
-            if self.process is None or not self._racks.connected():
+            if self.process is None:
                 continue
             try:
-                # What a live cluster logs for as long as `dbupgrade` has its views dropped (maas-facts §0a, row 1.2).
-                await self.database(lambda cur: cur.execute(LOOK))
                 await self._manage(self.process)
             except psycopg2.Error as error:
                 log.error("Database: %s", str(error).strip())
@@ -153,6 +151,10 @@ class Worker:
     async def _manage(self, process: int) -> None:
         racks = self._racks.connected()
         await self.database(functools.partial(processes.release, process=process, connected=racks))
+        if not racks:
+            return
+        # What a live cluster logs for as long as `dbupgrade` has its views dropped (maas-facts §0a, row 1.2).
+        await self.database(lambda cur: cur.execute(LOOK))
         self._due.update(await self.database(functools.partial(processes.take_over, process=process, racks=racks)))
         managed = await self.database(functools.partial(processes.managed, process=process))
         self._due.intersection_update(managed)
