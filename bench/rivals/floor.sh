@@ -132,7 +132,9 @@ SCRIPT
 
 dhcp() { # PRIMARY SECONDARY
     on region1 <<SCRIPT
-maas apikey --username admin | head -n 1 | maas login floor http://localhost:5240/MAAS/api/2.0/ - >/dev/null
+until maas apikey --username admin | head -n 1 | maas login floor http://localhost:5240/MAAS/api/2.0/ - >/dev/null 2>&1; do
+    sleep 0.05
+done
 maas floor ipranges create type=dynamic start_ip=$range_start end_ip=$range_end >/dev/null 2>&1 || :
 until maas floor vlan update 0 0 primary_rack=$1 secondary_rack=$2 dhcp_on=true >/dev/null 2>&1; do sleep 0.05; done
 SCRIPT
