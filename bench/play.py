@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,6 +28,8 @@ WHO: Mapping[str, Collection[str]] = {
 }
 """What is done → who does it."""
 MORE_WORKERS = 3
+PACE = 3.0
+"""Seconds between two looks of a settled rack for regions: `rack_poll_full_s` of the stand-in."""
 SETTLED = 10.0
 """Age of a rack in seconds from which it looks for regions at its usual pace: three times the stand-in's first ones."""
 EMPTY = "an empty program"
@@ -159,9 +162,9 @@ class Play:
         measured.add(f"requests that failed while the workers changed, {who}", len(poller.failed), "")
 
     def _settle(self) -> None:
-        """Wait until no rack is young: who restarted them before would find them looking for regions more often."""
+        """Wait until no rack is young, which looks for regions more often; then for any moment between two looks."""
         begun = [one.split()[1] for unit, one in self.stage.starts().items() if unit.endswith(" maas-rackd.service")]
-        time.sleep(max(0.0, max(map(int, begun)) / 1e6 + SETTLED - time.monotonic()))
+        time.sleep(max(0.0, max(map(int, begun)) / 1e6 + SETTLED - time.monotonic()) + random.uniform(0, PACE))  # noqa: S311
 
     def _bundle(self, _: str, one: Contestant) -> None:
         assert isinstance(one, Program)  # noqa: S101 - only ours has an agent
