@@ -23,7 +23,7 @@ UNIT = "maas-ha-drain.service"
 API_PORT, BALANCED_PORT = 5240, 80
 """Of the API, on a region and on a balancer."""
 HEARD_DEADLINE = 60.0
-"""Seconds until every balancer sends nothing new here, or all again: it asks whether, and twice for health."""
+"""Seconds until every balancer sends nothing new here, or all again; a balancer asks for its health twice."""
 CONNECTIONS_DEADLINE = 180.0
 """Seconds for connections to end: nginx keeps an idle one for 75 s, a websocket lasts as long as its browser likes."""
 ALONE_DEADLINE = 10.0

@@ -44,7 +44,7 @@ def _acquire(paths: Paths, report: Report, deadline: float) -> int:
             if not told:
                 report.say(f"waiting for another maas-ha-agent (process {holder}, or a program it started)")
                 told = True
-            time.sleep(0.2)
+            time.sleep(0.2)  # not in the kernel: that would neither end at the deadline nor notice another lock file
             continue
         if _is_current(descriptor, paths):
             return descriptor

@@ -17,6 +17,7 @@ from bench.processes import Run, shares
 from bench.progress import say
 from bench.stage import Stage, stage
 from bench.wire import Wire
+from lab.standin.maas_standin.knobs import Knobs
 from tests.engine.poller import Poller
 
 DEPLOY, NOTHING, WORKERS, BUNDLE = "deploy", "nothing", "workers", "bundle"
@@ -28,10 +29,10 @@ WHO: Mapping[str, Collection[str]] = {
 }
 """What is done → who does it."""
 MORE_WORKERS = 3
-PACE = 3.0
-"""Seconds between two looks of a settled rack for regions: `rack_poll_full_s` of the stand-in."""
-SETTLED = 10.0
-"""Age of a rack in seconds from which it looks for regions at its usual pace: three times the stand-in's first ones."""
+PACE = Knobs().rack_poll_full_s
+"""Seconds between two looks of a settled rack for regions."""
+SETTLED = 3 * Knobs().rack_settle_s
+"""Age of a rack in seconds from which it surely looks for regions at that pace."""
 EMPTY = "an empty program"
 NETWORK = r"(?<=dhcp-)[\d.]+-\d+-"
 """In a pair's name; the lab takes another one each time."""

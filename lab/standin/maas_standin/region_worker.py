@@ -160,13 +160,12 @@ class Worker:
         self._due.intersection_update(managed)
         for rack in sorted(self._due):
             self._due.discard(rack)  # a change from here on makes it due again
+            told = False
             try:
                 told = await self._configure_dhcp(rack)
-            except psycopg2.Error:
-                self._due.add(rack)
-                raise
-            if not told:
-                self._due.add(rack)
+            finally:
+                if not told:
+                    self._due.add(rack)
 
     async def _configure_dhcp(self, rack: str) -> bool:
         """Whether the rack has taken its DHCP configuration. Raises psycopg2.Error."""
