@@ -19,7 +19,8 @@ def traces(place: Place) -> list[str]:
     prefix = place.machine("")
     found = [f"folder {place.folder}"] if place.folder.exists() else []
     found += [f"link {link}" for link in links_of(place)]
-    found += [f"cgroup {path}" for path in Path("/sys/fs/cgroup").rglob(f"{prefix}*")]
+    groups = (Path(folder) / name for folder, names, _ in os.walk("/sys/fs/cgroup") for name in names)  # some end
+    found += [f"cgroup {group}" for group in groups if group.name.startswith(prefix)]
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and int(process.name) != os.getpid():
             found += _of_process(process, str(place.folder), prefix)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -157,8 +158,9 @@ def test_the_key_goes_into_an_agent_and_nowhere_else(runner: Runner) -> None:
 def _agent(socket: Path) -> int:
     """The process that listens at `socket`."""
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and str(socket).encode() in (folder / "cmdline").read_bytes():
-            return int(folder.name)
+        with suppress(OSError):  # it ended while we looked
+            if folder.name.isdigit() and str(socket).encode() in (folder / "cmdline").read_bytes():
+                return int(folder.name)
     return 0
 
 
