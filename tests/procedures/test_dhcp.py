@@ -179,13 +179,14 @@ class TestByMaas:
         dies(deployment, lab, clients, "rack2", "maas-dhcpd", comes_back_by_itself=True)
 
 
+@pytest.fixture(scope="module")
+def pristine(lab: Lab) -> set[str]:
+    """The files of dhcp1 before anything was done to it."""
+    return set(lab.snapshot("dhcp1"))
+
+
 class TestStandAlone:
     """The same subnet by two hosts that are no racks."""
-
-    @pytest.fixture(scope="class")
-    def pristine(self, lab: Lab) -> set[str]:
-        """The files of dhcp1 before anything was done to it."""
-        return set(lab.snapshot("dhcp1"))
 
     def test_it_comes_up_normal(
         self, deployment: Deployment, lab: Lab, pristine: set[str], clients: tuple[Client, Client, Client]
