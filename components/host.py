@@ -13,9 +13,10 @@ from typing import TypeVar
 import pulumi
 from pulumi_command import remote
 
-from agent import zipapp
 from agent.bundle import Bundle, File, HostSettings
-from agent.zipapp import ARCHIVE, LAUNCHER
+from agent.paths import LAUNCHER
+from components import agent_archive
+from components.agent_archive import ARCHIVE
 from components.args import Args
 from components.render import settings_in_preview, shown_in_preview
 
@@ -207,7 +208,9 @@ class Applied:
 @functools.cache
 def _agent() -> tuple[str, str]:
     """The agent's archive and its launcher, each as one line."""
-    return base64.b64encode(zipapp.build()).decode(), base64.b64encode(zipapp.launcher().encode()).decode()
+    files = agent_archive.build(), agent_archive.launcher().encode()
+    archive, launcher = (base64.b64encode(content).decode() for content in files)
+    return archive, launcher
 
 
 @functools.cache

@@ -14,7 +14,6 @@ import pytest
 from agent.bundle import Bundle, Effect, File, HaproxySettings
 from agent.roles import haproxy
 from agent.trouble import ToldError
-from agent.zipapp import build, launcher
 from tests.agent.conftest import FakeHost, Local
 
 UNIT = "haproxy.service"
@@ -143,8 +142,3 @@ def test_unknown_command_and_foreign_bundle(machine: FakeHost) -> None:
     done = machine.agent("apply")
     assert done.returncode == 1
     assert done.stderr.startswith("maas-ha-agent: the bundle is no JSON")
-
-
-def test_archive_is_the_same_each_time_and_needs_only_the_standard_library() -> None:
-    assert build() == build()
-    assert launcher().startswith("#!/bin/sh\n")

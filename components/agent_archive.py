@@ -6,10 +6,12 @@ import bz2
 import hashlib
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
-from agent.paths import LAUNCHER, LIBRARY
+import agent
+from agent.paths import LIBRARY
 
 ARCHIVE = f"{LIBRARY}/agent.pyz"
 """Where the archive goes (0644)."""
@@ -18,6 +20,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 SOURCES = "agent.json.bz2"
 """In the archive: path → text. All sources compressed as one take half the room, which is a host's in the state file,
 twice; and bzip2 gives the same bytes whatever the version of its library."""
+DOCSTRING = re.compile(r'^( *)"""(?:[^"]|"(?!""))*"""$', re.MULTILINE)
+COMMENT = re.compile(r"(?:^ *|  )# .*$", re.MULTILINE)
 START = """\
 import bz2, json, os, shutil, sys, zipfile
 # Unpacked once, so that Python keeps it compiled.
@@ -47,9 +51,9 @@ sys.exit(main(sys.argv[1:]))
 
 def build() -> bytes:
     """The archive: the package `agent` and what unpacks it; the same bytes for the same sources on every machine."""
-    package = Path(__file__).parent
+    package = Path(agent.__path__[0])
     sources = {
-        f"agent/{source.relative_to(package).as_posix()}": source.read_text(encoding="utf-8")
+        f"agent/{source.relative_to(package).as_posix()}": code(source.read_text(encoding="utf-8"))
         for source in sorted(package.rglob("*.py"))
     }
     packed = json.dumps(sources, sort_keys=True)
@@ -60,6 +64,16 @@ def build() -> bytes:
         archive.writestr(_entry("__main__.py"), start)
         archive.writestr(_entry(SOURCES), bz2.compress(packed.encode(), 9))
     return buffer.getvalue()
+
+
+def code(source: str) -> str:
+    """A module's text without its comments and docstrings: a quarter less for a host to be sent and its state to keep.
+
+    Every line keeps its number, so that a traceback on a host is read beside the repository. By pattern, for parsing
+    takes longer than all else of an update with nothing to do; a test holds that no module loses a statement by it.
+    """
+    without_docstrings = DOCSTRING.sub(lambda found: found[1] + '""' + "\n" * found[0].count("\n"), source)
+    return COMMENT.sub("", without_docstrings)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -97,6 +111,3 @@ fi
 : >{LIBRARY}/python-is-complete
 exec python3 -I {ARCHIVE} "$@"
 """
-
-
-__all__ = ["ARCHIVE", "LAUNCHER", "build", "launcher"]
