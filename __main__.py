@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import signal
 from pathlib import Path
 
 import pulumi
 
-from components.cluster import build
-from components.outputs import outputs
+from components.cluster_secrets import ClusterSecrets
 from config import rules
 from config.finding import StackFileError
 from config.load import load
@@ -35,7 +35,13 @@ async def main() -> dict[str, pulumi.Output[object]]:
     topology = stack.cluster.topology
     for finding in rules.advice(topology):
         pulumi.log.warn(str(finding))
-    exported = outputs(topology, build(stack)).by_name()
+    secrets = ClusterSecrets("cluster")
+    # Their plugins start now, one after the other, which takes the engine as long as a thread needs to import the rest.
+    await asyncio.to_thread(importlib.import_module, "components.outputs")
+    from components.cluster import build
+    from components.outputs import outputs
+
+    exported = outputs(topology, build(stack, secrets)).by_name()
     # Waited for here: the SDK's own wait looks at every output again whenever one is there.
     begun = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.wait(begun, return_when=asyncio.FIRST_EXCEPTION)

@@ -46,11 +46,10 @@ class Built:
         return next(iter(self.regions.values()))
 
 
-def build(stack: Stack, name: str = "cluster", parent: pulumi.Resource | None = None) -> Built:
-    """Every component of the cluster, below `parent`; `name` tells its secrets from another cluster's."""
+def build(stack: Stack, secrets: ClusterSecrets, parent: pulumi.Resource | None = None) -> Built:
+    """Every component of the cluster, below `parent`, beside its `secrets`."""
     cluster, topology = stack.cluster, stack.cluster.topology
     below = pulumi.ResourceOptions(parent=parent)
-    secrets = ClusterSecrets(name, below)
     hosts = {host: _host(host, cluster, below) for host in topology.hosts}
     database = shared_database.shared_database(stack, hosts, secrets, below)
     load_balancer = balancers.balancer(topology, hosts, secrets, below)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pulumi
 
 from components.cluster import build
+from components.cluster_secrets import ClusterSecrets
 from components.outputs import Outputs, outputs
 from config.load import Stack
 
@@ -35,5 +36,6 @@ class MaasCluster(pulumi.ComponentResource):
             unknown = pulumi.Output.all(**given).apply(lambda _: None)
             self.outputs = dict.fromkeys(Outputs.names(), unknown)
         else:
-            self.outputs = outputs(stack.cluster.topology, build(stack, name, self)).by_name()
+            secrets = ClusterSecrets(name, pulumi.ResourceOptions(parent=self))
+            self.outputs = outputs(stack.cluster.topology, build(stack, secrets, self)).by_name()
         self.register_outputs(self.outputs)
