@@ -16,6 +16,9 @@ from lab.cluster import Lab
 
 REGIONS, RACKS, DATABASE, BALANCER = ("region1", "region2"), ("rack1", "rack2"), "db1", "lb1"
 SECRET, REGIOND, RACKD = "/var/lib/maas/secret", "/etc/maas/regiond.conf", "/etc/maas/rackd.conf"
+LEASES = "/var/lib/maas/dhcp/dhcpd.leases"
+PAIR = ("failover my state normal", "failover partner state normal")
+"""What a dhcpd last wrote of a pair of which both serve."""
 UNITS = {
     DATABASE: ("postgresql@15-main.service",),
     BALANCER: ("haproxy.service",),
@@ -33,6 +36,7 @@ for unit in $UNITS; do echo "unit $unit $(systemctl is-active $unit)"; done
 for file in {SECRET} {REGIOND} {RACKD}; do [ ! -e $file ] || echo "mode $file $(stat -c '%a %U' $file)"; done
 [ ! -e {SECRET} ] || echo "secret $(sha256sum <{SECRET})"
 [ ! -e {REGIOND} ] || grep '^num_workers:' {REGIOND}
+[ ! -e {LEASES} ] || sed -nE 's/^ *((my|partner) state [a-z-]+) at .*/failover \\1/p' {LEASES} | tail -n 2
 ss -tnH state established | sed 's/^/connection /'
 """
 TLS = "select count(*) from pg_stat_ssl s join pg_stat_activity a using (pid) where a.usename = 'maas' and not s.ssl"
@@ -95,10 +99,16 @@ def _connections(seen: Seen, addresses: Mapping[str, str]) -> list[str]:
 
 
 def _dhcp(seen: Seen) -> list[str]:
+    """MAAS has it by both racks, and both are done with telling each other of it."""
     serving = {seen.dhcp.get("primary_rack"), seen.dhcp.get("secondary_rack")}
-    if seen.dhcp.get("dhcp_on") is True and serving == {seen.ids.get(rack) for rack in RACKS}:
-        return []
-    return [f"DHCP is {seen.dhcp.get('dhcp_on')}, by {sorted(map(str, serving))}"]
+    found = []
+    if seen.dhcp.get("dhcp_on") is not True or serving != {seen.ids.get(rack) for rack in RACKS}:
+        found.append(f"DHCP is {seen.dhcp.get('dhcp_on')}, by {sorted(map(str, serving))}")
+    for rack in RACKS:
+        said = [line for line in seen.hosts.get(rack, "").splitlines() if line.startswith("failover ")]
+        if tuple(said) != PAIR:
+            found.append(f"dhcpd of {rack} says {', '.join(said) or 'nothing of a pair'}")
+    return found
 
 
 def _hosts(seen: Seen) -> list[str]:

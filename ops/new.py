@@ -15,6 +15,7 @@ import yaml
 from config.finding import StackFileError
 from config.stack_file import parse
 from config.versions import VERSIONS
+from ops.hosts import explain
 
 SCAN_SECONDS = 10.0
 """Longest wait for a host's key."""
@@ -141,7 +142,7 @@ async def _key_of(host: NamedHost) -> HostKey | str:
     except TimeoutError:
         return f"{host.name} ({host.address}): no answer on port 22 within {SCAN_SECONDS:.0f} s"
     except (OSError, asyncssh.Error) as error:
-        return f"{host.name} ({host.address}): {error}"
+        return f"{host.name} ({host.address}): {explain(error)}"
     if key is None:
         return f"{host.name} ({host.address}): shows no host key"
     line = key.export_public_key("openssh").decode().split()

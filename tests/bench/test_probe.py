@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.probe import MODES, RACKS, REGIONS, UNITS, Seen, problems
+from bench.probe import MODES, PAIR, RACKS, REGIONS, UNITS, Seen, problems
 
 ADDRESSES = {
     "db1": "198.51.100.11",
@@ -33,6 +33,7 @@ def said_by(host: str) -> str:
         lines.append("num_workers: 2")
     if host in RACKS:
         peers = [f"{address}:{port}" for loops in LOOPS.values() for address, port in loops]
+        lines += PAIR
         lines += [f"connection 0 0 {ADDRESSES[host]}:4000{n} {peer}" for n, peer in enumerate(peers)]
     return "\n".join(lines) + "\n"
 
@@ -77,6 +78,11 @@ BROKEN: dict[str, tuple[Callable[[Seen], None], str]] = {
         without("rack1", "198.51.100.22:5251", "198.51.100.99:5251"),
         "rack1 has no connection to region2:pid=1",
     ),
+    "pair": (
+        without("rack2", "partner state normal", "partner state recover-done"),
+        "dhcpd of rack2 says failover my state normal, failover partner state recover-done",
+    ),
+    "dhcpd": (without("rack1", "\n".join(PAIR)), "dhcpd of rack1 says nothing of a pair"),
     "DHCP": (lambda seen: seen.dhcp.update(secondary_rack=None), "DHCP is True, by ['None', 'aaaaaa']"),
     "unit": (without("lb1", "haproxy.service active", "haproxy.service failed"), "lb1: haproxy.service is not active"),
     "mode": (without("rack2", "/secret 640", "/secret 644"), "rack2: /var/lib/maas/secret doesn't have the mode 640"),
