@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from bench import profile
 from bench.cases import engine
 from bench.contestants import ANSIBLE, FLOOR, OURS, TUNED
-from bench.play import EMPTY, again, first, workers
+from bench.play import EMPTY, PLUGINS, again, first, workers
 from bench.results import Results
 from bench.unchanged import COMMANDS, on_host
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, GREY = "#0072B2", "#777777"
-COLOURS = {OURS: BLUE, FLOOR: "#009E73", TUNED: "#E69F00", ANSIBLE: "#D55E00", EMPTY: GREY}
+COLOURS = {OURS: BLUE, FLOOR: "#009E73", TUNED: "#E69F00", ANSIBLE: "#D55E00", EMPTY: GREY, PLUGINS: GREY}
 KIND_COLOURS = dict(
     zip(profile.KINDS, (GREY, "#56B4E9", "#D55E00", BLUE, "#F0E442", "#CC79A7", "#009E73"), strict=True)
 )
@@ -105,7 +105,7 @@ def _deploy(figure: Figure, found: Found) -> None:
 
 
 def _nothing(figure: Figure, found: Found) -> None:
-    names = {who: again(who) for who in (OURS, EMPTY, TUNED, ANSIBLE)}
+    names = {who: again(who) for who in (OURS, EMPTY, PLUGINS, TUNED, ANSIBLE)}
     bars(figure.add_subplot(), found, names, "s", (1.5 * middle(found, again(EMPTY)), "1.5 × an empty program"))
 
 

@@ -33,7 +33,7 @@ PACE = Knobs().rack_poll_full_s
 """Seconds between two looks of a settled rack for regions."""
 SETTLED = 3 * Knobs().rack_settle_s
 """Age of a rack in seconds from which it surely looks for regions at that pace."""
-EMPTY = "an empty program"
+EMPTY, PLUGINS = "an empty program", "a resource of each plugin"
 NETWORK = r"(?<=dhcp-)[\d.]+-\d+-"
 """In a pair's name; the lab takes another one each time."""
 
@@ -83,9 +83,9 @@ class Play:
                     say(f"{number + 1}: {what}, {who}")
                     act(who, one)
         if NOTHING in self.wanted:
-            self.measured[NOTHING].add(
-                again(EMPTY), stacks.nothing(self.stage.room("empty")).pulumi(*stacks.UP).seconds, "s"
-            )
+            for what, made in ((EMPTY, stacks.nothing), (PLUGINS, stacks.plugins)):
+                stack = made(self.stage.room("bare") / "stack")
+                self.measured[NOTHING].add(again(what), stack.pulumi(*stacks.UP).seconds, "s")
 
     def _deploy(self, who: str, one: Contestant) -> None:
         say(f"deploy, {who}")

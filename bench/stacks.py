@@ -110,16 +110,40 @@ for number in range(int(settings.require("commands"))):
 """Resources of the two kinds that ours are of, with next to nothing in them; nobody is dialled."""
 
 
+PLUGINS = """import pulumi_random
+import pulumi_tls
+from pulumi_command import remote
+
+pulumi_random.RandomPassword("password", length=32)
+pulumi_tls.PrivateKey("key", algorithm="ECDSA", ecdsa_curve="P256")
+connection = remote.ConnectionArgs(host="198.18.0.1", user="nobody")
+remote.Command("command", connection=connection, create="true", stdin='{"role": "none", "host": "none"}')
+"""
+"""A resource of each plugin that ours needs; nobody is dialled."""
+
+
 def kinds(folder: Path, components: int, commands: int) -> Stack:
     """A new stack of so many components and commands that depend on nothing."""
-    folder.mkdir(parents=True)
-    fake = FakeStack(folder)
-    (folder / "__main__.py").unlink()
-    (folder / "__main__.py").write_text(KINDS, encoding="utf-8")
-    made = Stack(folder, _as_an_operator(fake))
+    made = _answered(folder, KINDS)
     made.pulumi("config", "set", "components", str(components))
     made.pulumi("config", "set", "commands", str(commands))
     return made
+
+
+def plugins(folder: Path) -> Stack:
+    """The least that a program with our plugins does: a resource of each, which has been deployed once."""
+    made = _answered(folder, PLUGINS)
+    made.pulumi(*UP)
+    return made
+
+
+def _answered(folder: Path, program: str) -> Stack:
+    """A new stack of `program`, without any of ours, whose hosts answer at once."""
+    folder.mkdir(parents=True)
+    fake = FakeStack(folder)
+    (folder / "__main__.py").unlink()
+    (folder / "__main__.py").write_text(program, encoding="utf-8")
+    return Stack(folder, _as_an_operator(fake))
 
 
 def empties(folder: Path, count: int) -> Stack:

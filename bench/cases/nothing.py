@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.contestants import ANSIBLE, FLOOR, OURS, TUNED
 from bench.goals import Goal
 from bench.measure import Measured
-from bench.play import EMPTY, again
+from bench.play import EMPTY, PLUGINS, again
 
 
 def goals(measured: Measured) -> list[Goal]:
@@ -25,6 +25,12 @@ def goals(measured: Measured) -> list[Goal]:
             "×",
             1.5,
             note=against(EMPTY),
+        ),
+        Goal(
+            "one resource of each plugin and nothing to do, against an empty program",
+            measured.ratio(again(PLUGINS), again(EMPTY)),
+            "×",
+            note=f"{measured[again(PLUGINS)].median:.2f} s: what is the engine's and the bundled plugins' own",
         ),
         Goal(
             "nothing to do, times faster than tuned Ansible",
