@@ -25,7 +25,7 @@ from config.load import Stack
 from config.stack_file import Cluster
 from config.topology import AptRepository, DhcpPair, ExternalDatabase, Topology
 from config.topology import IscDhcpPair as WantedIscDhcpPair
-from config.urls import balanced_url, region_url
+from config.urls import balanced_url, region_urls
 from config.versions import VERSIONS
 
 
@@ -111,10 +111,8 @@ def _snap_channel(topology: Topology) -> str:
 def _apt_source(repository: AptRepository) -> File:
     """The MAAS packages' source in deb822 form; the key's lines are indented and its empty lines dotted."""
     key = "\n".join(f" {line}" if line.strip() else " ." for line in repository.signed_by.strip().splitlines())
-    content = (
-        f"Types: deb\nURIs: {repository.uris}\nSuites: {repository.suites}\n"
-        f"Components: {repository.components}\nSigned-By:\n{key}\n"
-    )
+    components = "" if repository.is_flat else f"Components: {repository.components}\n"  # apt refuses them there
+    content = f"Types: deb\nURIs: {repository.uris}\nSuites: {repository.suites}\n{components}Signed-By:\n{key}\n"
     return File("/etc/apt/sources.list.d/maas-ha.sources", content)
 
 
@@ -169,8 +167,8 @@ def _api(topology: Topology, regions: dict[str, RegionController], secrets: Clus
 
 def _urls(topology: Topology, tls_port: int = 0) -> tuple[str, ...]:
     """The balanced address first, then each region's own (maas-facts §4.8, §8)."""
-    regions = [region_url(_address(topology, name), tls_port) for name in topology.regions]
-    return (balanced_url(str(topology.client_address), tls=bool(tls_port)), *regions)
+    balanced = balanced_url(str(topology.client_address), tls=bool(tls_port))
+    return (balanced, *region_urls(topology, tls_port))
 
 
 def _tls(topology: Topology, secrets: ClusterSecrets) -> MaasTls | None:

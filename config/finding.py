@@ -22,10 +22,14 @@ class Finding:
 
 
 class StackFileError(ValueError):
-    """The stack file, or the program that gives a cluster, can't work; carries every problem at once."""
+    """The stack file, or the program that gives a cluster, can't work; carries every problem at once.
 
-    def __init__(self, findings: Iterable[Finding], whose: str = STACK_FILE) -> None:
+    `afterwards` is what couldn't be looked at for them.
+    """
+
+    def __init__(self, findings: Iterable[Finding], whose: str = STACK_FILE, afterwards: str = "") -> None:
         self.findings = tuple(findings)
         count = len(self.findings)
         head = f"{whose} has {count} problem{'' if count == 1 else 's'}; nothing was touched:"
-        super().__init__("\n".join([head, *(f"  {finding}" for finding in self.findings)]))
+        tail = [f"  ({afterwards})"] if afterwards else []
+        super().__init__("\n".join([head, *(f"  {finding}" for finding in self.findings), *tail]))

@@ -35,6 +35,9 @@ def read(topology: StackFile, project: Path) -> tuple[dict[str, str], list[Findi
         if best is None:
             problem = f"{topology.ssh.known_hosts} has no key of {known_as}"
             findings.append(Finding(f"hosts.{name}", problem, "add the key after comparing its fingerprint"))
+        elif not _is_whole(best, found[best]):
+            problem = f"the {best} key of {known_as} in {topology.ssh.known_hosts} is cut off or damaged"
+            findings.append(Finding(f"hosts.{name}", problem, "add it anew after comparing its fingerprint"))
         else:
             keys[name] = f"{best} {found[best]}"
     return keys, findings
@@ -61,6 +64,22 @@ class _Entries:
         """Type → key of one host, as the last line has it."""
         found = {kind: key for pattern, kind, key in self._hashed if _hashed(pattern, name)}
         return found | self._named.get(name, {})
+
+
+def _is_whole(kind: str, key: str) -> bool:
+    """Whether a key's base64 is its type and further strings, each after its length, to the very end (RFC 4253)."""
+    try:
+        rest = base64.b64decode(key, validate=True)
+    except binascii.Error:
+        return False
+    strings = []
+    while len(rest) >= 4:
+        end = 4 + int.from_bytes(rest[:4], "big")
+        if end > len(rest):
+            return False
+        strings.append(rest[4:end])
+        rest = rest[end:]
+    return not rest and len(strings) > 1 and strings[0] == kind.encode()
 
 
 def _hashed(pattern: str, name: str) -> bool:

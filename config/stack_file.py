@@ -16,6 +16,8 @@ from config.topology import StackFile, Topology
 
 Given = TypeVar("Given", bound=Topology)
 
+LATER = "how values go together and the hosts' keys are looked at once these can be read"
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -35,9 +37,11 @@ class _Loader(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # `{{ name }}` of a template that nobody filled in: refused below
             if key.value in seen:
                 raise _TwiceError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value if isinstance(key.value, str) else repr(key.value))
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
@@ -45,18 +49,25 @@ def read(stack: str, project: Path) -> Cluster:
     """The cluster of `Pulumi.<stack>.yaml`. Raises `StackFileError`."""
     path = project / f"Pulumi.{stack}.yaml"
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
+        text = path.read_bytes()
     except OSError as error:
         raise StackFileError(
             [Finding(path.name, f"can't be read: {error.strerror}", "name an existing stack")]
         ) from None
+    return of_text(text, path.name, project)
+
+
+def of_text(text: bytes, name: str, project: Path) -> Cluster:
+    """The cluster in the text of the stack file `name`. Raises `StackFileError`."""
+    try:
+        content = yaml.load(text.decode(), Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
-        place = f"{path.name}, line {where.line + 1}" if where else path.name
+        place = f"{name}, line {where.line + 1}" if where else name
         problem = error.problem if isinstance(error, _TwiceError) else "is no YAML"
         raise StackFileError([Finding(place, str(problem), "mend its syntax")]) from None
     except ValueError:  # no UTF-8, or a date or number that YAML takes for one and that isn't
-        raise StackFileError([Finding(path.name, "holds what YAML can't read", "quote dates and numbers")]) from None
+        raise StackFileError([Finding(name, "holds what YAML can't read", "quote dates and numbers")]) from None
     section = content.get("config") if isinstance(content, dict) else None
     config = section if isinstance(section, dict) else {}
     raw = config.get("maas-ha:cluster")
@@ -89,7 +100,7 @@ def checked(
         topology = model.model_validate(raw)
     except ValidationError as error:
         found = problems.findings(error.errors(include_input=False), model)
-        raise StackFileError(found + beside, whose) from None
+        raise StackFileError(found + beside, whose, afterwards=LATER) from None
     known, missing = keys(topology)
     if found := rules.check(topology) + missing + beside:
         raise StackFileError(found, whose)

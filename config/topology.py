@@ -64,6 +64,11 @@ class AptRepository(Model):
     components: Words = "main"
     signed_by: PublicKey = Field(description="The repository's public key, ASCII-armoured")
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether its suites are folders with the packages in them, which have no components (sources.list(5))."""
+        return all(suite.endswith("/") for suite in self.suites.split())
+
 
 class Tls(Model):
     """TLS by MAAS (maas-facts §8); every region's name and address and the balanced address are in the certificate."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.maas_api import MaasApi
 from config.stack_file import Cluster
-from config.urls import region_url
+from config.urls import region_urls
 from ops.engine import EngineError, pulumi
 
 
@@ -37,6 +37,5 @@ def read_outputs(stack: str, project: Path) -> Outputs:
 
 def api_of(cluster: Cluster, outputs: Outputs) -> MaasApi:
     """MAAS behind the balanced address, and behind each region's own where that is down."""
-    topology = cluster.topology
-    regions = [region_url(str(topology.hosts[name].address), topology.maas.tls_port) for name in topology.regions]
+    regions = region_urls(cluster.topology, cluster.topology.maas.tls_port)
     return MaasApi([outputs.api_url, *regions], outputs.api_key, outputs.ca_certificate)

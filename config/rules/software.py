@@ -30,6 +30,10 @@ def packaging_has_its_own_source(topology: Topology) -> Iterator[Finding]:
     maas = topology.maas
     if maas.packaging == "snap" and maas.repository is not None:
         yield Finding("maas.repository", "a snap comes from no apt repository", "take it out, or write packaging: deb")
+    suites = maas.repository.suites.split() if maas.repository else []
+    if len({suite.endswith("/") for suite in suites}) > 1:
+        problem = "some suites are folders, which end in / and have no components, and some aren't"
+        yield Finding("maas.repository.suites", problem, "write one kind here, the other into the hosts' own sources")
     if maas.packaging == "deb" and maas.channel is not None:
         yield Finding("maas.channel", "packages come from no snap channel", "take it out, or write packaging: snap")
 

@@ -117,6 +117,7 @@ def test_no_text_does_either(tmp_path: Path) -> None:
     [
         ("config:\n  maas-ha:cluster: {hosts: {a: {}, a: {}}}\n", "Pulumi.dev.yaml, line 2: 'a' is there twice"),
         ("config:\n  - [\n", "Pulumi.dev.yaml, line 3: is no YAML"),
+        ("config:\n  maas-ha:cluster: {racks: {{ racks }}}\n", "Pulumi.dev.yaml, line 2: is no YAML"),
         ("config: {maas-ha:cluster: 2026-13-45}", "Pulumi.dev.yaml: holds what YAML can't read"),
         ("- 1", "maas-ha:cluster: is missing"),
     ],

@@ -103,6 +103,7 @@ def test_dev_passes(dev: Cluster) -> None:
             "separated by spaces",
         ),
         ("maas.repository", SOURCE | {"suites": "jammy\nx"}, "maas.repository.suites", "is no list of words"),
+        ("maas.repository", SOURCE | {"suites": "./ noble"}, "maas.repository.suites", "write one kind here"),
         ("maas.repository", SOURCE | {"signed_by": "x"}, "maas.repository.signed_by", "is no ASCII-armoured"),
         ("maas.channel", "3.4", "maas.channel", "is no channel of a snap"),
         ("maas.tls", {"valid_days": 20}, "maas.tls.renew_days", "choose less than valid_days"),
@@ -234,6 +235,12 @@ class TestHostKeys:
     def test_best_type_wins(self, dev: Cluster, write: Write) -> None:
         write(f"198.51.100.11 ssh-rsa AAAAB3\n198.51.100.11,db1 {HOST_KEY} comment")
         assert parse(dev, Path("/")).host_keys["db1"] == HOST_KEY
+
+    @pytest.mark.parametrize("key", [HOST_KEY[:-5], HOST_KEY[:40], "ssh-ed25519 no+base64!", "ssh-rsa AAAAB3"])
+    def test_a_damaged_key(self, dev: Cluster, write: Write, key: str) -> None:
+        write(f"198.51.100.11 {key}")
+        assert "key of 198.51.100.11" in findings(dev)["hosts.db1"]
+        assert "cut off or damaged" in findings(dev)["hosts.db1"]
 
     def test_port(self, dev: Cluster, write: Write) -> None:
         put(dev, "hosts.db1.port", 2222)
