@@ -39,18 +39,25 @@ def apply(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> O
     except BaseException as error:
         with ignored():
             told = explain(report, commands, paths, error, started)
-            if role:
-                role.roll_back()
-            work.packages.undo()
-            transaction.roll_back()
-            if role:
-                role.rolled_back()
+            if transaction.is_committed(records):  # by now it can only be finished
+                transaction.close()
+            else:
+                _roll_back(work, role, transaction)
         if told is None:
             raise
         raise told from None
     transaction.close()
     sweep_originals(paths, records)
     return outputs
+
+
+def _roll_back(work: Work, role: Role | None, transaction: Transaction) -> None:
+    if role:
+        role.roll_back()
+    work.packages.undo()
+    transaction.roll_back()
+    if role:
+        role.rolled_back()
 
 
 def _bring_about(work: Work, role: Role, transaction: Transaction, records: Records) -> Outputs:

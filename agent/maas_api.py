@@ -11,19 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.errors import StepError
-from agent.maas_http import MOVED, authorization, multipart, read_json, secured
+from agent.maas_http import MOVED, authorization, multipart, read_json, secured, text_of
 
 AWAY = {502, 503, 504}
 """Answers of an nginx or balancer whose region is down (maas-facts §0a row 8)."""
+BROKEN = 500
+"""A region's while its database is away (same row): who only asks may ask the next, a change may be half done."""
 
 
 class NobodyAnswersError(StepError):
     """No address of MAAS answers."""
-
-    def __init__(self, cause: str, *, away: bool = False) -> None:
-        super().__init__(cause)
-        self.away = away
-        """True if an nginx or balancer does, for a region that is down."""
 
 
 class RefusedError(StepError):
@@ -182,23 +179,22 @@ class MaasApi:
 
     def _call(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> object:
         """The answer, as JSON gave it. Raises `RefusedError` or `NobodyAnswersError`."""
-        reasons, away = [], False
+        reasons = []
         for url in list(self._urls):
             try:
                 answer = self._followed(method, f"{url}/api/2.0/{path}", fields)
             except urllib.error.HTTPError as error:
-                said = explain(error.read().decode(errors="replace"))
-                if error.code not in AWAY:
+                said = explain(text_of(error))
+                if error.code not in AWAY and not (error.code == BROKEN and method == "GET"):
                     raise RefusedError(f"MAAS refuses {method} {path}: {error.code} {said}", error.code, said) from None
                 reasons.append(f"{url}: {error.code} {said}")
-                away = True
             except OSError as error:
                 reasons.append(f"{url}: {getattr(error, 'reason', error)}")
             else:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
                 return answer
-        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]), away=away)
+        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]))
 
     def _followed(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:
         """The answer, over TLS where `url` is http and MAAS has meanwhile got TLS (maas-facts §8)."""

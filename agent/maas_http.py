@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
@@ -35,12 +37,23 @@ def read_json(request: urllib.request.Request, ca_certificate: str = "", timeout
     if request.type == "https":
         handlers.append(urllib.request.HTTPSHandler(context=trusting(ca_certificate)))
     opener = urllib.request.build_opener(*handlers)
-    with opener.open(request, timeout=timeout) as response:
-        text = response.read().decode()
+    try:
+        with opener.open(request, timeout=timeout) as response:
+            text = response.read().decode(errors="replace")
+    except http.client.HTTPException as error:  # the region that answers, or who passes it on, died meanwhile
+        raise OSError(f"no whole answer: {error!r}") from None
     try:
         return json.loads(text) if text.strip() else ""
     except json.JSONDecodeError:
         raise OSError(f"no JSON in the answer: {text[:80]}") from None
+
+
+def text_of(error: urllib.error.HTTPError) -> str:
+    """The text of an answer that is an error, as far as it came."""
+    try:
+        return error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return ""
 
 
 def trusting(ca_certificate: str) -> ssl.SSLContext:

@@ -48,6 +48,15 @@ class RegionHold:
         elif self._hold.stands and minor(self._region.maas_version) == minor(self._wanted):
             self._release(self._region)
 
+    def release_first(self) -> None:
+        """The first region whose upgrade was cut short and given up before its packages came: it serves again.
+
+        Its packages aren't newer, or its host had refused; so the schema isn't either, for nobody else migrates it.
+        """
+        region = self._region
+        if region and region.leader and self._hold.stands and minor(region.maas_version) == minor(self._wanted):
+            self._release(region)
+
     def _begin(self, region: RegionSettings) -> None:
         work, restart = self._work, Restart(self._work, region)
         running = [name for name, state in work.units.states(units_of(region.maas_version)).items() if state.active]

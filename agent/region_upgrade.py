@@ -21,6 +21,7 @@ from agent.region_install import Installed
 from agent.region_peers import ALIVE
 from agent.region_restart import Restart
 from agent.schema import Schema
+from agent.signals import ignored
 
 PACKAGE = DEB.region_packages[0]
 
@@ -91,10 +92,11 @@ class RegionUpgrade:
             self._installed.stop()
         try:
             work.packages.upgrade(PACKAGE)
-        except StepError:
-            # Nothing of the new version came: the old one goes on with the schema that it knows.
-            if self._settings.leader and self._is_old() and work.packages.is_whole():
-                self._hold.end()
+        except BaseException:
+            with ignored():
+                # Nothing of the new version came: the old one goes on with the schema that it knows.
+                if self._settings.leader and self._is_old() and work.packages.is_whole():
+                    self._hold.end()
             raise
         work.report.say(f"MAAS {short_version(self._installed.version())} is installed")
 

@@ -42,7 +42,10 @@ def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> 
     except BaseException as error:
         with ignored():
             told = explain(report, commands, paths, error, started)
-            transaction.roll_back()
+            if record and transaction.is_committed(records):  # by now it can only be finished
+                transaction.close()
+            else:
+                transaction.roll_back()
         if told is None:
             raise
         raise told from None

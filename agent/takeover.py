@@ -43,6 +43,9 @@ PATRONIS_OWN = (
 )
 """Settings that Patroni or the stack file gives; all others of the former server's files go on."""
 
+START_DEADLINE = 120.0
+"""Seconds until the server accepts connections after a restart, crash recovery included."""
+
 QUESTIONS = """
     SELECT json_build_object(
         'data', current_setting('data_directory'),
@@ -177,10 +180,13 @@ class Takeover:
 
 
 def hand_back(machine: Machine, former: Former) -> None:
-    """Patroni is gone while the one PostgreSQL is still its stack's: it serves the data again. Raises `StepError`."""
-    machine.paths.at(data_folder(former.settings.version)).unlink()
+    """Patroni is gone while the one PostgreSQL is still its stack's: it serves the data again. Raises `StepError`.
+
+    The link goes last: by it a removal that is repeated sees what is left to do.
+    """
     machine.report.step(f"start {former.settings.unit}")
-    machine.commands.run("systemctl", "start", former.settings.unit)
+    machine.commands.run("systemctl", "start", former.settings.unit, timeout=START_DEADLINE)
+    machine.paths.at(data_folder(former.settings.version)).unlink()
 
 
 def put_away(machine: Machine, former: Former) -> None:

@@ -104,6 +104,10 @@ class Transaction:
         disk.copy_aside(before, self._paths.originals / name)
         return name
 
+    def is_committed(self, records: Records) -> bool:
+        """True from the instant on at which its record is in place, or of a removal is gone."""
+        return self.begun and _is_committed(self._journal, records.load(self._journal.component))
+
     def close(self) -> None:
         """After the commit: nothing is left of the transaction."""
         if self.begun:

@@ -92,10 +92,6 @@ class Units:
         else:
             self._tell("restart", name)
 
-    def daemon_reload(self) -> None:
-        """Make systemd read its files again."""
-        self._commands.run("systemctl", "daemon-reload", timeout=120)
-
     def _tell(self, verb: str, name: str) -> None:
         if verb in ("start", "restart"):  # else systemd refuses a unit that failed five times in ten seconds
             self._commands.run("systemctl", "reset-failed", name, check=False)

@@ -100,6 +100,13 @@ class Host(Role):
         if self.settings.snap_channel:
             bring_maas(self.work, self._snaps, self.settings.snap_channel)
 
+    def finish(self) -> None:
+        """No hold is left of an upgrade that was given up."""
+        if self.settings.maas_version:
+            from agent.region_hold import RegionHold  # it knows all of a region's restart
+
+            RegionHold(self.work, self.settings.maas_version).release_first()
+
     def roll_back(self) -> None:
         """The snap goes again if it came just now."""
         self._snaps.undo()

@@ -45,6 +45,8 @@ PSQL = administrators_psql("-h", "/var/run/postgresql", "-p", str(POSTGRES_PORT)
 class Patroni(Role):
     """Done when PostgreSQL runs here, as the leader or behind it, and follows its configuration."""
 
+    cleans_up_without_record = True  # what it took over may still have to be given back
+
     def __init__(self, work: Work, settings: PatroniSettings) -> None:
         super().__init__(work)
         self.settings = settings

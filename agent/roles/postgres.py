@@ -16,10 +16,7 @@ from agent.machine import Machine, Work
 from agent.records import Record, Records
 from agent.roles.base import Outputs, Role
 from agent.sql import identifier, literal
-from agent.takeover import Former, is_taken_over, put_away
-
-START_DEADLINE = 120.0
-"""Seconds until the server accepts connections after a restart, crash recovery included."""
+from agent.takeover import START_DEADLINE, Former, is_taken_over, put_away
 
 
 @dataclass(frozen=True)
@@ -56,12 +53,15 @@ class Postgres(Role):
     def prepare(self) -> None:
         """The password must be in the bundle; a cluster's host doesn't go back to one PostgreSQL."""
         self.work.secret("database_password")
-        if self.work.record is None and any(record.role == "patroni" for record in Records(self.work.paths).all()):
+        if self.work.record is None and self._has_patroni():
             raise StepError(
                 "Patroni runs the stack's database on this host, whose rows a PostgreSQL of its own would not have;"
                 " nothing was touched\n"
                 "Put database.cluster back: a cluster doesn't become one PostgreSQL again"
             )
+
+    def _has_patroni(self) -> bool:
+        return any(record.role == "patroni" for record in Records(self.work.paths).all())
 
     def before_units(self) -> None:
         """Let PostgreSQL read the new files before it has to live with them."""
@@ -111,8 +111,11 @@ class Postgres(Role):
         return {"version": state.version, "max_connections": state.max_connections}
 
     def removed(self) -> None:
-        """Patroni may have taken the data over: then nobody is to start them as they were."""
-        if is_taken_over(self.work.paths, self.settings.version):
+        """Patroni may have taken the data over: then nobody is to start them as they were.
+
+        A link alone says nothing: it stays of a takeover that failed.
+        """
+        if self._has_patroni() and is_taken_over(self.work.paths, self.settings.version):
             put_away(self.work, Former(self.work.bundle.component, self.settings))
 
     @classmethod

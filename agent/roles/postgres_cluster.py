@@ -150,8 +150,15 @@ class PostgresCluster(Role):
 
     def _leader(self) -> str:
         """The host that leads. Raises `StepError` if there is none."""
-        self._wait("a leader", lambda: "" if self._patroni.leader() else "no host leads")
-        return self._patroni.leader()
+        found = ""
+
+        def missing() -> str:
+            nonlocal found
+            found = self._patroni.leader()
+            return "" if found else "no host leads"
+
+        self._wait("a leader", missing)
+        return found
 
     def _login(self, name: str) -> Login:
         authority = str(self.work.paths.at(f"{PATRONI_FOLDER}/{AUTHORITY}"))

@@ -166,7 +166,19 @@ class Region(Role):
         try:
             self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id, noticed))
         except NobodyAnswersError as error:
+            if others := self._others():
+                raise StepError(
+                    f"{error.cause}\nMAAS runs at {', '.join(others)} and must forget this region: let this host"
+                    " reach it through the balancer, then try again"
+                ) from None
             self._tell_last(error.cause)
+
+    def _others(self) -> list[str]:
+        """Addresses of other regions that run; none where the database is away, for MAAS is then nowhere."""
+        try:
+            return self._schema.other_sessions()
+        except StepError:
+            return []
 
     def _key(self) -> str:
         """The administrator's API key, "" if it isn't known."""
@@ -220,7 +232,7 @@ def _forget(api: MaasApi, system_id: str, noticed: float) -> str:
     try:
         api.delete_region(system_id)
     except NobodyAnswersError as error:
-        if error.away and time.monotonic() < noticed:
+        if time.monotonic() < noticed:
             return error.cause
         raise
     except RefusedError as error:

@@ -63,6 +63,20 @@ def test_first_address_that_answers_is_kept(maas: FakeMaas) -> None:
         other.close()
 
 
+def test_a_region_without_its_database(maas: FakeMaas) -> None:
+    """Who asks goes on to the next or waits; a change may be half done and is refused (maas-facts §0a row 8)."""
+    other = FakeMaas()
+    other.down = 500
+    try:
+        assert len(MaasApi([other.url, maas.url], KEY).racks()) == 3
+        with pytest.raises(NobodyAnswersError, match="500"):
+            MaasApi([other.url], KEY).racks()
+        with pytest.raises(RefusedError, match="500"):
+            MaasApi([other.url, maas.url], KEY).delete_rack("aaa")
+    finally:
+        other.close()
+
+
 def test_nobody_answers(maas: FakeMaas) -> None:
     maas.down = 503
     dead = dead_url()

@@ -102,6 +102,29 @@ def test_without_an_authority_nothing_is_followed(maas: FakeMaas, redirecting: R
     assert maas.nonces == set()
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_an_answer_that_is_cut_off(status: int) -> None:
+    """By a balancer whose region died: the next address is asked."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"[{")
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/MAAS"
+        expected = (NobodyAnswersError, "no whole answer") if status == 200 else (RefusedError, "400")
+        with pytest.raises(expected[0], match=expected[1]):
+            MaasApi([url], KEY).racks()
+        server.shutdown()
+
+
 @pytest.mark.parametrize(
     ("url", "location", "target"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from agent.bundle import Bundle, File
 from agent.cluster_settings import PATRONI_UNIT, PatroniSettings
+from agent.errors import StepError
 from agent.etcd import Etcd
 from agent.roles.patroni import Patroni
 from agent.trouble import ToldError
@@ -106,6 +107,17 @@ def test_patroni_finds_the_data_the_settings_and_its_roles(server: Server, machi
     assert server.ask("SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'postgres'") == "t"
 
 
+def test_the_configuration_stays_where_a_takeover_failed(server: Server, machine: FakeHost, local: Local) -> None:
+    """What stays of it is the link alone."""
+    machine.hook("start", PATRONI_UNIT, "exit 1")
+    with pytest.raises(ToldError):
+        local.apply(patroni(server))
+    assert (machine.root / link(server).lstrip("/")).is_symlink()
+    local.remove(server.bundle())
+    assert (machine.root / server.etc.lstrip("/")).exists()
+    assert server.ask("SELECT 1") == "1"
+
+
 def test_the_former_configuration_is_put_away(server: Server, machine: FakeHost, local: Local) -> None:
     local.apply(patroni(server))
     local.remove(server.bundle())
@@ -128,3 +140,18 @@ def test_while_it_is_the_stacks_it_is_given_back(
     assert machine.unit(PATRONI_UNIT) == "disabled inactive"
     assert server.ask("SELECT pg_is_in_recovery()") == "f"
     assert local.differences() == []
+
+
+def test_giving_it_back_goes_on_where_it_failed(
+    server: Server, machine: FakeHost, local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.patroni.Patroni.leader", lambda _: "h1")
+    local.apply(patroni(server))
+    starts = (machine.outside / f"hooks/start-{server.unit}").read_text()
+    machine.hook("start", server.unit, "exit 1")
+    with pytest.raises(StepError, match="systemctl start"):
+        local.remove(patroni(server))
+    machine.hook("start", server.unit, starts)
+    local.remove(patroni(server))
+    assert server.ask("SELECT pg_is_in_recovery()") == "f"
+    assert not (machine.root / link(server).lstrip("/")).is_symlink()

@@ -9,10 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from agent.bundle import Bundle, Effect, File, HostSettings
-from tests.agent.conftest import REPOSITORY, FakeHost
+from agent.errors import InterruptedBySignalError
+from agent.records import Record, Records
+from agent.trouble import ToldError
+from tests.agent.conftest import REPOSITORY, FakeHost, Local
 
 A, B = "a.service", "b.service"
 
@@ -223,6 +229,32 @@ def test_drop_in_of_systemd_reloads_systemd(machine: FakeHost) -> None:
     up(machine)
     machine.outputs(bundle(File("/etc/systemd/system/a.service.d/x.conf", "[Unit]\n"), units=()))
     assert machine.calls() == ["daemon-reload"]
+
+
+@pytest.mark.parametrize("method", ["save", "forget"])
+def test_a_signal_in_the_very_commit_undoes_nothing(
+    local: Local, machine: FakeHost, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Half of it would be left: the record of the one state, and files and originals of the other."""
+    up(machine)
+    machine.write("/etc/app/a.conf", "before us")
+    if method == "forget":
+        local.apply(bundle(conf("1")))
+    whole: Callable[..., None] = getattr(Records, method)
+
+    def stopped(records: Records, given: Record | str) -> None:
+        whole(records, given)
+        raise InterruptedBySignalError("SIGTERM")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Records, method, stopped)
+        with pytest.raises(ToldError, match="stopped by SIGTERM"):
+            (local.apply if method == "save" else local.remove)(bundle(conf("1")))
+    assert machine.read("/etc/app/a.conf") == ("1" if method == "save" else "before us")
+    assert (Records(local.paths).load("plain") is not None) == (method == "save")
+    assert not (machine.root / "var/lib/maas-ha/journal.json").exists()
+    local.remove(bundle(conf("1")))
+    assert machine.read("/etc/app/a.conf") == "before us"
 
 
 def test_signal_rolls_back(machine: FakeHost) -> None:

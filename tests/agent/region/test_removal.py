@@ -54,6 +54,19 @@ def test_remove_of_the_last_region_says_so(
     assert controller.machine.unit(UNIT) == "enabled inactive"
 
 
+def test_remove_fails_where_maas_runs_elsewhere_and_does_not_answer(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else MAAS would go on counting on a region that nobody can take out of it any more."""
+    monkeypatch.setattr(region, "BALANCER_DEADLINE", 0.2)
+    controller.local.apply(controller.bundle())
+    controller.touch("others", "10.0.0.3\n")
+    controller.maas.down = 502
+    with pytest.raises(ToldError, match=r"MAAS runs at 10\.0\.0\.3 and must forget this region"):
+        controller.local.remove(controller.bundle())
+    assert controller.machine.unit(UNIT) == "enabled active"
+
+
 def test_the_first_region_uses_its_kept_key_where_the_database_lets_it_in_no_more(controller: Controller) -> None:
     controller.local.apply(controller.bundle())
     controller.maas.regions = {"rrr": ""}

@@ -7,6 +7,10 @@ import json
 import pytest
 
 from agent import drain, region_peers
+from agent.bundle import Bundle, HostSettings
+from agent.errors import InterruptedBySignalError
+from agent.hold import MARK
+from agent.packages import Packages
 from agent.trouble import ToldError
 from tests.agent.fake_maas import FakeMaas
 from tests.agent.region.fake_packages import NEW, OLD, Upgradable
@@ -134,6 +138,27 @@ class TestFirstRegion:
         assert not leader.is_held
         assert "dbupgrade" not in leader.controller.commands()
 
+    def test_stopped_before_the_packages_came_the_old_version_serves(
+        self, leader: Upgradable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stopped(*_: object) -> None:
+            raise InterruptedBySignalError("SIGTERM")
+
+        monkeypatch.setattr(Packages, "upgrade", stopped)
+        with pytest.raises(ToldError, match="stopped by SIGTERM"):
+            leader.controller.local.apply(leader.bundle())
+        assert (leader.serves, leader.is_held) == (True, False)
+
+    def test_killed_before_the_packages_came_and_given_up_it_serves_again(self, leader: Upgradable) -> None:
+        """Its own command has nothing to do for the version that the state knows; that of its host has."""
+        leader.machine.write(MARK, f"{NEW}\n")
+        leader.machine.unit(UNIT, "enabled inactive")
+        local = leader.controller.local
+        local.apply(Bundle("h1", "host", HostSettings(maas_version="3.5")))
+        assert (leader.serves, leader.is_held) == (False, True)
+        local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
+        assert (leader.serves, leader.is_held) == (True, False)
+
     def test_half_of_the_packages_hold_the_region(self, leader: Upgradable) -> None:
         leader.controller.touch("apt-half")
         with pytest.raises(ToldError, match=r"(?s)cut short.*MAAS is away.*/var/backups/maas-ha/maasdb-3\.4\.10"):
@@ -233,6 +258,12 @@ class TestAnotherRegion:
         follower.controller.local.apply(follower.step())
         follower.controller.local.apply(follower.step("3.4"))
         assert (follower.serves, follower.is_held) == (True, False)
+
+    def test_its_host_does_not_end_a_hold(self, follower: Upgradable) -> None:
+        """The first region may have migrated the schema, which only that one's host knows."""
+        follower.controller.local.apply(follower.step())
+        follower.controller.local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
+        assert (follower.serves, follower.is_held) == (False, True)
 
     def test_its_own_transaction_does_not_end_a_hold(self, follower: Upgradable) -> None:
         follower.controller.local.apply(follower.step())
