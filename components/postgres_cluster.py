@@ -108,8 +108,10 @@ class PostgresCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: PostgresClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         files = {member.host.name: _files(args, member) for member in args.members}
         dynamic = _dynamic(args)
-        shown: dict[str, object] = {host: shown_in_preview((*etcd, *own)) for host, (etcd, own) in files.items()}
-        super().__init__("maas:index:PostgresCluster", name, shown | {"configuration": json.dumps(dynamic)}, opts)
+        shown: dict[str, object] = {
+            host: shown_in_preview((*etcd, *own)) | {"host": host} for host, (etcd, own) in files.items()
+        }
+        super().__init__("maas:index:PostgresCluster", name, shown | {"settings": _parameters(args)}, opts)
         self._name, self._args = name, args
         first, *others = args.members
         etcd = [self._etcd(member, files[member.host.name][0]) for member in args.members]
@@ -205,11 +207,16 @@ def _dynamic(args: PostgresClusterArgs) -> dict[str, object]:
         "postgresql": {
             "use_pg_rewind": True,
             "use_slots": True,
-            "parameters": {
-                "max_connections": args.max_connections,
-                "superuser_reserved_connections": args.superuser_reserved_connections,
-            },
+            "parameters": {name: int(value) for name, value in _parameters(args).items()},
         },
+    }
+
+
+def _parameters(args: PostgresClusterArgs) -> dict[str, str]:
+    """Those that PostgreSQL takes over by a restart only: rolling, with a switchover at its end."""
+    return {
+        "max_connections": str(args.max_connections),
+        "superuser_reserved_connections": str(args.superuser_reserved_connections),
     }
 
 

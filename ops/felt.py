@@ -52,6 +52,8 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
     before, after = map(_pair, transaction.shown)
     if kind == "IscDhcpPair" and before and after and before.racks != after.racks:
         return Felt(effects, Consequence.FAILOVER)
+    if kind == "PostgresCluster" and _rolls(transaction):
+        return Felt(("restart PostgreSQL",), Consequence.FAILOVER)
     if kind == "RegionController" and (version := _upgraded(transaction)):
         return Felt(*version)
     if kind == "RackController" and Effect.RESTART in verbs:
@@ -61,15 +63,18 @@ def feel(preview: Preview, transaction: Transaction, of_files: Iterable[str]) ->
 
 
 def _of_step(preview: Preview, transaction: Transaction) -> Felt:
-    """A rack is upgraded, a region that isn't the first held.
-
-    Each stop of rackd stops dhcpd too; that is told only where its pair changes as well, for a preview has no others.
-    """
+    """A rack is upgraded, which stops its dhcpd too; a region that isn't the first is held."""
     roles = str(mapping(transaction.shown[1].get("settings")).get("roles", "")).split()
     if "region" in roles:
         return Felt((f"stop {REGIOND}",), Consequence.DRAIN_FIRST)
     verb, along = of_rackd_restart(_served(preview), transaction.host)
     return Felt((f"restart {RACKD}", *_named(verb, transaction)), strongest((Consequence.RESTART, along)))
+
+
+def _rolls(transaction: Transaction) -> bool:
+    """Whether it is the command that has PostgreSQL restarted on one host after the other, the leader's last."""
+    before, after = (inputs.get("settings") for inputs in transaction.shown)
+    return transaction.command.name == f"{transaction.component.name}-apply" and before != after
 
 
 def _upgraded(transaction: Transaction) -> tuple[tuple[str, ...], Consequence] | None:

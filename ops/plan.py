@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
+from agent.bundle import MARKER_BEGINS
 from agent.consequences import MANNERS, Consequence
 from ops.engine import pulumi
 from ops.felt import feel
@@ -16,6 +17,9 @@ from ops.preview import UPGRADE, Inputs, Operation, Preview, Transaction, mappin
 
 EFFECTS, PACKAGES, FELT, SETTINGS = "effects", "packages", "felt", "settings"
 """Inputs of a component beside its files (components/render.py)."""
+
+UNSHOWN = "secret"
+"""What is said where a command's standard input is another, and nothing that may be shown."""
 
 
 class FileChange(BaseModel):
@@ -44,6 +48,8 @@ class ComponentPlan(BaseModel):
     """`+name` and `-name`."""
     secret: str = ""
     """What changed where nothing of it may be shown: a secret, and the resources that it comes from."""
+    perhaps: list[str] = Field(default_factory=list)
+    """What units feel whose files hold a secret, where nothing else changes: a preview doesn't show which secret."""
 
 
 class HostPlan(BaseModel):
@@ -68,8 +74,11 @@ class Plan(BaseModel):
 
 
 def read(stack: str, project: Path) -> Plan:
-    """The plan of the stack file as it is. Raises `EngineError`; the engine asks no host."""
-    return of_preview(stack, pulumi(stack, project, "preview", "--json"))
+    """The plan of the stack file as it is. Raises `EngineError`; the engine asks no host.
+
+    What stays the same is asked for as well: a command may change for a secret alone, a rack's restart stop its dhcpd.
+    """
+    return of_preview(stack, pulumi(stack, project, "preview", "--json", "--show-sames"))
 
 
 def of_preview(stack: str, printed: str) -> Plan:
@@ -92,6 +101,7 @@ def _component(preview: Preview, transaction: Transaction) -> ComponentPlan:
     settings = list(_settings(before, after)) if transaction.operation == "update" else []
     packages = list(_packages(str(before.get(PACKAGES, "")), str(after.get(PACKAGES, ""))))
     felt = feel(preview, transaction, [file.effect for file in files])
+    hidden = "" if transaction.operation != "update" or files or settings or packages else _hidden(transaction)
     return ComponentPlan(
         component=transaction.component.name,
         kind=transaction.component.kind,
@@ -101,7 +111,8 @@ def _component(preview: Preview, transaction: Transaction) -> ComponentPlan:
         files=files,
         settings=settings,
         packages=packages,
-        secret="" if transaction.operation != "update" or files or settings or packages else _hidden(transaction),
+        secret=hidden,
+        perhaps=list(_of_secrets(after)) if hidden.startswith(UNSHOWN) else [],
     )
 
 
@@ -110,7 +121,15 @@ def _hidden(transaction: Transaction) -> str:
     reasons = sorted(set(transaction.command.reasons) - {"stdin"})
     if reasons:
         return ", ".join(reasons)
-    return f"secret{': ' if transaction.causes else ''}{', '.join(transaction.causes)}"
+    return f"{UNSHOWN}{': ' if transaction.causes else ''}{', '.join(transaction.causes)}"
+
+
+def _of_secrets(inputs: Inputs) -> Iterator[str]:
+    """What a change of this component's secrets can be felt as, each once."""
+    effects = mapping(inputs.get(EFFECTS))
+    texts = {path: str(text) for path, text in inputs.items() if path.startswith("/")}
+    found = dict.fromkeys(effects.get(path) for path, text in texts.items() if MARKER_BEGINS in text)
+    yield from (str(effect) for effect in found if effect not in (None, "nothing"))
 
 
 def _files(old: Inputs, new: Inputs) -> Iterator[FileChange]:
@@ -165,6 +184,10 @@ def summary(hosts: Sequence[HostPlan]) -> str:
     for effect in dict.fromkeys(felt):
         verb, _, unit = effect.partition(" ")
         parts.append(f"{_count(felt.count(effect), verb)} of {unit.removesuffix('.service')}")
+    perhaps = [effect for component in components for effect in component.perhaps]
+    for effect in dict.fromkeys(perhaps):
+        verb, _, unit = effect.partition(" ")
+        parts.append(f"perhaps {_count(perhaps.count(effect), verb)} of {unit.removesuffix('.service')}")
     for operation, words in (("create", "made"), ("delete", "removed"), ("replace", "made anew")):
         number = sum(component.operation == operation and component.kind != "Host" for component in components)
         if number:

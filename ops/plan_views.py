@@ -38,7 +38,8 @@ def show(plan: Plan, console: Console) -> None:
 def headline(component: ComponentPlan) -> str:
     """`update region1-region: restart maas-regiond.service`, `drain first: …` or `failover: …`."""
     words = {"create": "installed and started", "delete": "stopped and removed", "replace": "made anew"}
-    felt = ", ".join(component.effects) or words.get(component.operation, "nothing is reloaded or restarted")
+    perhaps = f"perhaps {', '.join(component.perhaps)}" if component.perhaps else "nothing is reloaded or restarted"
+    felt = ", ".join(component.effects) or words.get(component.operation, perhaps)
     manner = component.consequence in MANNERS
     said = f"{component.consequence.value}: {felt}" if manner else felt
     return f"{component.operation} {component.component}: {said}"

@@ -99,7 +99,7 @@ class Transaction:
 
     @property
     def shown(self) -> tuple[Inputs, Inputs]:
-        """Inputs of the component before and after; of a pair's two sides that of this host."""
+        """Inputs of the component before and after; of the sides of a pair or of a cluster that of this host."""
         old, new = self.component.inputs
         return _side(old, self.host), _side(new, self.host)
 
@@ -153,7 +153,7 @@ def mapping(value: object) -> Inputs:
 
 
 def _side(inputs: Inputs, host: str) -> Inputs:
-    """The inputs, of a pair's two sides only their hosts' names, and what is in the side of `host`."""
+    """The inputs, of the sides of several hosts only their names, and what is in the side of `host`."""
     sides = {name: side for name, value in inputs.items() if "host" in (side := mapping(value))}
     own = next((side for side in sides.values() if side["host"] == host), {})
     named = {name: side["host"] for name, side in sides.items()}

@@ -66,7 +66,7 @@ class FakeStack:
 
     def preview(self) -> dict[str, object]:
         """What `pulumi preview --json` says."""
-        return cast("dict[str, object]", json.loads(self.pulumi("preview", "--json", "--stack", STACK)))
+        return cast("dict[str, object]", json.loads(self.pulumi("preview", "--json", "--show-sames", "--stack", STACK)))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -15,6 +16,7 @@ from ops.cli import app
 from ops.plan import ComponentPlan, FileChange, HostPlan, Plan
 from tests.contract import topologies
 from tests.fake_hosts.stack import FakeStack
+from tests.stacks import cluster_of
 
 SHARED_SECRET, API_KEY = "0123456789abcdef0123456789abcdef", "consumer:token:secret"
 
@@ -110,9 +112,9 @@ def test_an_upgrade(running: FakeStack) -> None:
     made = planned(running, cluster)
     lines = [plan_views.headline(part) for host in made.hosts for part in host.components]
     assert {line for line in lines if "-upgrade" in line or "-region" in line or "-rack:" in line} == {
-        "update rack1-upgrade: restart maas-rackd.service",
+        "update rack1-upgrade: failover: restart maas-rackd.service, restart maas-dhcpd.service",
         "update rack1-rack: nothing is reloaded or restarted",
-        "update rack2-upgrade: restart maas-rackd.service",
+        "update rack2-upgrade: failover: restart maas-rackd.service, restart maas-dhcpd.service",
         "update rack2-rack: nothing is reloaded or restarted",
         "update region2-upgrade: drain first: stop maas-regiond.service",
         "update region2-region: start maas-regiond.service",
@@ -134,6 +136,43 @@ def test_another_port_of_ssh_is_no_secret(running: FakeStack) -> None:
     assert {line for host in made.hosts for part in host.components for line in plan_views.details(part)} == {
         "changed (connection)"
     }
+
+
+def test_a_secret_that_changes_alone(tmp_path: Path) -> None:
+    """The preview doesn't show which it is: told is what may be felt of it."""
+    stack = FakeStack(tmp_path)
+    cluster = topologies.cluster(tmp_path, regions=2, racks=2)
+    del cast("dict[str, object]", cluster["hosts"])["db1"]
+    stack.write(cluster | {"database": {"external": "198.18.0.50", "name": "maasdb", "role": "maas"}})
+    password = ("config", "set", "--secret", "databasePassword", "--stack", "dev")
+    stack.pulumi(*password, "of the first year")
+    stack.up()
+    stack.pulumi(*password, "of the second year")
+    made = plan.of_preview("dev", json.dumps(stack.preview()))
+    lines = [plan_views.headline(part) for host in made.hosts for part in host.components]
+    assert lines == [
+        f"update {region}-region: perhaps restart maas-regiond.service" for region in ("region1", "region2")
+    ]
+    assert made.summary == "2 hosts, perhaps 2 restarts of maas-regiond, PostgreSQL untouched"
+
+
+def test_connections_of_a_cluster_roll(tmp_path: Path) -> None:
+    stack = FakeStack(tmp_path)
+    cluster = cluster_of("ha", tmp_path / "known_hosts")
+    stack.write(cluster)
+    stack.up()
+    made = planned(stack, cluster | {"regions": {name: {"workers": 9} for name in ("region1", "region2", "region3")}})
+    parts = [(host.host, part) for host in made.hosts for part in host.components if part.kind == "PostgresCluster"]
+    assert {(host, plan_views.headline(part)) for host, part in parts} == {
+        ("db1", "update postgres-cluster: reload patroni.service"),
+        ("db2", "update postgres-cluster: reload patroni.service"),
+        ("db3", "update postgres-cluster: reload patroni.service"),
+        ("db1", "update postgres-cluster: failover: restart PostgreSQL"),
+    }
+    assert all([file.path for file in part.files] == ["/etc/patroni/config.yml"] for _, part in parts), parts
+    assert "1 restart of PostgreSQL" in made.summary
+    assert "failover: postgres-cluster" in made.summary
+    assert "PostgreSQL untouched" not in made.summary
 
 
 def test_no_secret_is_in_any_view(running: FakeStack) -> None:
