@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -13,7 +13,7 @@ from config.finding import StackFileError
 if TYPE_CHECKING:
     from ops.new import Answers, HostKey
 
-Name = Annotated[str, typer.Argument(metavar="STACK", help="Name of the new stack, such as production.")]
+Name = Annotated[str, typer.Argument(metavar="STACK", help="Name of the new stack, such as lyon.")]
 Version = Annotated[str | None, typer.Option("--maas", help="MAAS version: 3.4, 3.5, 3.6 or 3.7.")]
 PackagingOption = Annotated[str, typer.Option("--packaging", help="deb or snap.")]
 Email = Annotated[str | None, typer.Option(help="E-mail address of MAAS's administrator.")]
@@ -48,15 +48,19 @@ def new(
 
     What isn't given as an option is asked for. Shows each host's fingerprint and asks whether it is right.
 
-    Example: maas-ha new production --maas 3.6 --email ops@example.com --user deploy --database db1=198.51.100.11
+    Example: maas-ha new lyon --maas 3.6 --email ops@example.com --user deploy --database db1=198.51.100.11
     --region region1=198.51.100.21 --region region2=198.51.100.22 --rack rack1=198.51.100.31 --rack rack2=198.51.100.32
     --balancer lb1=198.51.100.41 --dhcp 198.51.100.0/24,198.51.100.100-198.51.100.199
     """
     import asyncio
 
-    from ops.new import DISTRIBUTION_POSTGRES, Answers, NewStackError, named_host, scan, write
+    from ops.new import DISTRIBUTION_POSTGRES, Answers, NewStackError, free, named_host, scan, write
     from ops.new import dhcp as parsed_dhcp
 
+    try:
+        free(stack, Path.cwd())
+    except NewStackError as error:
+        _end(error)
     _require(
         {"--maas": maas, "--email": email, "--user": user, "--database": database}
         | {"--region": region, "--rack": rack, "--balancer": balancer}
@@ -81,9 +85,13 @@ def new(
         _confirm(keys, accept_host_keys)
         path = write(answers, keys, Path.cwd())
     except (NewStackError, StackFileError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        _end(error)
     _tell(answers, path)
+
+
+def _end(error: Exception) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1) from None
 
 
 def _require(options: dict[str, object]) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import asyncssh
 import jinja2
-import yaml
 
 from config.finding import StackFileError
-from config.stack_file import parse
+from config.stack_file import of_text
 from config.versions import VERSIONS
 from ops.hosts import explain
 
@@ -149,26 +148,33 @@ async def _key_of(host: NamedHost) -> HostKey | str:
     return HostKey(host, f"{line[0]} {line[1]}", key.get_fingerprint())
 
 
+def free(stack: str, project: Path) -> Path:
+    """Path of the stack file, which isn't there yet. Raises `NewStackError` if it is."""
+    path = project / f"Pulumi.{stack}.yaml"
+    if path.exists():
+        raise NewStackError(f"{path.name} exists: edit it, or choose another name")
+    return path
+
+
 def write(answers: Answers, keys: Sequence[HostKey], project: Path) -> Path:
     """Write stack file and known_hosts; the stack file's path.
 
-    Raises `StackFileError` with every problem, nothing written, where the answers can't work; `NewStackError` where the
-    stack file exists.
+    Raises, with nothing written, `StackFileError` with every problem where the answers can't work; `NewStackError`
+    where the stack file exists or a file can't be written.
     """
-    path = project / f"Pulumi.{answers.stack}.yaml"
-    if path.exists():
-        raise NewStackError(f"{path.name} exists: edit it, or choose another name")
+    path, known_hosts = free(answers.stack, project), project / answers.known_hosts
     text = render(answers)
-    known_hosts = project / answers.known_hosts
-    before = known_hosts.read_text(encoding="utf-8") if known_hosts.exists() else ""
-    known_hosts.parent.mkdir(parents=True, exist_ok=True)
-    _write(known_hosts, before + "".join(f"{key.host.address} {key.line}\n" for key in keys))
     try:
-        parse(yaml.safe_load(text)["config"]["maas-ha:cluster"], project)
-    except StackFileError:
-        _write(known_hosts, before) if before else known_hosts.unlink()
-        raise
-    _write(path, text)
+        before = known_hosts.read_text(encoding="utf-8") if known_hosts.exists() else ""
+        _write(known_hosts, before + "".join(f"{key.host.address} {key.line}\n" for key in keys))
+        try:
+            of_text(text.encode(), path.name, project)
+            _write(path, text)
+        except (StackFileError, OSError):
+            _write(known_hosts, before) if before else known_hosts.unlink()
+            raise
+    except OSError as error:
+        raise NewStackError(f"{error.filename}: {error.strerror}; nothing was written") from None
     return path
 
 

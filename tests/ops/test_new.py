@@ -96,6 +96,34 @@ def test_an_existing_stack_file_stays(folder: Path) -> None:
     assert not (folder / "known_hosts.production").exists()
 
 
+@pytest.mark.usefixtures("shown")
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--rack", "db1=198.51.100.12"), "'db1' is there twice"),
+        (("--email", "@ops"), "maas.admin.email"),
+        (("--user", "*"), "ssh.user"),
+        (("--rack", "[=198.51.100.39"), "is no YAML"),
+    ],
+)
+def test_no_answer_ends_in_a_traceback_or_a_file_that_is_refused(
+    folder: Path, more: tuple[str, str], said: str
+) -> None:
+    code, output = run("lyon", *OPTIONS, *more, "--accept-host-keys")
+    assert code == 1
+    assert said in output
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("shown")
+def test_a_file_that_cannot_be_written(folder: Path) -> None:
+    (folder / "known_hosts.lyon").mkdir()
+    code, output = run("lyon", *OPTIONS, "--accept-host-keys")
+    assert code == 1
+    assert "known_hosts.lyon: Is a directory; nothing was written" in output
+    assert not (folder / "Pulumi.lyon.yaml").exists()
+
+
 @pytest.mark.usefixtures("folder")
 def test_all_missing_options_are_named_where_nobody_can_be_asked() -> None:
     code, output = run("production", "--maas", "3.4")
