@@ -82,4 +82,4 @@ def read(answer: Answer | NoAnswer) -> AgentStatus | NoAnswer:
     try:
         return AgentStatus.model_validate(json.loads(answer.stdout))
     except (ValidationError, json.JSONDecodeError):
-        return NoAnswer(f"the agent there gave no answer (exit {answer.exit_status})")
+        return answer.unreadable()

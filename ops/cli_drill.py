@@ -63,7 +63,7 @@ def drill(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable, on stdout.")] = False,
 ) -> None:
-    """Make a part of MAAS fail under load, and tell what clients felt. Exit code 1 if a limit is passed.
+    """Make a part of MAAS fail under load, and tell what clients felt. Exit code 1 if a limit is exceeded.
 
     25 requests a second go through the address that clients use, every fifth a write (a tag, deleted at the end); DHCP
     clients renew leases. The host undoes the fault: when time is up, at Ctrl-C, and also if this machine dies.
@@ -105,7 +105,7 @@ def drill(
         typer.echo(made.model_dump_json(indent=2))
     else:
         show(made, Console())
-    raise typer.Exit(1 if made.passed else 0)
+    raise typer.Exit(1 if made.exceeded else 0)
 
 
 def _require_name(stack: str, given: str, what: str) -> None:
@@ -136,15 +136,15 @@ def show(report: Report, console: Console) -> None:
     for skipped in report.skipped:
         console.print(f"{skipped.kind}: left out, for {skipped.why}", highlight=False, markup=False)
     if len(report.drills) > 1:
-        verdict = f"{len(report.passed)} limits passed" if report.passed else "all within limits"
+        verdict = f"{len(report.exceeded)} limits exceeded" if report.exceeded else "all within limits"
         console.print(f"{len(report.drills)} drills: {verdict}", highlight=False)
 
 
 def _show(drill: Drill, console: Console) -> None:
-    """The figures as one table, then each second in which something failed, then the limits passed."""
+    """The figures as one table, then each second in which something failed, then the limits exceeded."""
     from rich.table import Table
 
-    verdict = "[red]limits passed[/red]" if drill.passed else "[green]within limits[/green]"
+    verdict = "[red]limits exceeded[/red]" if drill.exceeded else "[green]within limits[/green]"
     console.print(f"{drill.kind}: {drill.fault} of {', '.join(drill.hosts)}: {verdict}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in _rows(drill):
@@ -154,7 +154,7 @@ def _show(drill: Drill, console: Console) -> None:
         if second.failed:
             bar = "█" * (second.tried - second.failed) + "[red]" + "█" * second.failed + "[/red]"
             console.print(f"{second.at:+4d} s {bar}", highlight=False)
-    for limit in drill.passed:
+    for limit in drill.exceeded:
         console.print(limit, style="red", highlight=False, markup=False)
 
 

@@ -138,7 +138,7 @@ def _panel(report: Report, drill: Drill) -> Panel:
         rows.append(_exchanges("power queries\na second", drill.power.timeline))
     return Panel(
         title=_title(report, drill),
-        holds=not drill.passed,
+        holds=not drill.exceeded,
         figures=tuple(_figures(drill)),
         limits=tuple(drill.limits),
         marks=tuple(sorted(marks, key=lambda mark: mark.at)),
@@ -149,7 +149,7 @@ def _panel(report: Report, drill: Drill) -> Panel:
 
 
 def _title(report: Report, drill: Drill) -> str:
-    verdict = "LIMITS PASSED" if drill.passed else "within limits"
+    verdict = "LIMITS EXCEEDED" if drill.exceeded else "within limits"
     failed, tried = drill.reads.failed + drill.writes.failed, drill.reads.tried + drill.writes.tried
     felt = f"{failed} of {tried} requests failed, {len(drill.lost)} of {drill.acknowledged} acknowledged writes lost"
     return f"{report.stack}: {drill.kind} {drill.fault} on {', '.join(drill.hosts)}: {verdict}. {felt}"

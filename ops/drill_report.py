@@ -41,7 +41,7 @@ class Limit(BaseModel):
     """None where it never came."""
     holds: bool
     told: str
-    """The sentence to print where it is passed; "" where it holds."""
+    """The sentence to print where it is exceeded; "" where it holds."""
 
 
 class Requests(BaseModel):
@@ -142,8 +142,8 @@ class Drill(BaseModel):
     limits: list[Limit]
 
     @property
-    def passed(self) -> list[str]:
-        """What to say of each limit that was passed; empty where all hold."""
+    def exceeded(self) -> list[str]:
+        """What to say of each limit that was exceeded; empty where all hold."""
         return [limit.told for limit in self.limits if not limit.holds]
 
 
@@ -164,6 +164,6 @@ class Report(BaseModel):
     skipped: list[Skipped]
 
     @property
-    def passed(self) -> list[str]:
-        """As of `Drill.passed`, each with its drill's name."""
-        return [f"{drill.kind} {drill.fault}: {text}" for drill in self.drills for text in drill.passed]
+    def exceeded(self) -> list[str]:
+        """As of `Drill.exceeded`, each with its drill's name."""
+        return [f"{drill.kind} {drill.fault}: {text}" for drill in self.drills for text in drill.exceeded]

@@ -23,6 +23,12 @@ class Answer:
     exit_status: int
     stderr: str = ""
 
+    def unreadable(self) -> NoAnswer:
+        """It is nothing of the agent's: the host's last word on why, and what to do."""
+        last = self.stderr.strip().rpartition("\n")[2]
+        why = f"exit {self.exit_status}{': ' if last else ''}{last}"
+        return NoAnswer(f"the agent there gave no answer ({why}); where it isn't deployed yet, run `pulumi up`")
+
 
 @dataclass(frozen=True)
 class NoAnswer:

@@ -72,5 +72,5 @@ def _report(host: str, answer: Answer | NoAnswer) -> HostReport:
     try:
         found = json.loads(answer.stdout)
     except json.JSONDecodeError:
-        return HostReport(host=host, unreachable=f"the agent there gave no answer (exit {answer.exit_status})")
+        return HostReport(host=host, unreachable=answer.unreadable().reason)
     return HostReport(host=host, differences=[Difference.model_validate(item) for item in found])

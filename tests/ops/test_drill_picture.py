@@ -83,7 +83,7 @@ class TestPanels:
         first, second = panels(REPORT)
         well = "dev: region kill on region1: within limits."
         assert first.title == f"{well} 2 of 750 requests failed, 0 of 149 acknowledged writes lost"
-        badly = "dev: database hang on db1: LIMITS PASSED."
+        badly = "dev: database hang on db1: LIMITS EXCEEDED."
         assert second.title == f"{badly} 171 of 750 requests failed, 1 of 55 acknowledged writes lost"
         assert (first.holds, second.holds) == (True, False)
 

@@ -57,7 +57,11 @@ def test_all_is_well(maas: FakeMaas, answers: dict[str, Answer | NoAnswer]) -> N
     ("answer", "problem"),
     [
         (NoAnswer("no answer within 20 s"), "rack2: its host was not asked: no answer within 20 s"),
-        (Answer("", 127), "rack2: the agent there gave no answer (exit 127)"),
+        (
+            Answer("", 1, "sudo: a password is required\n"),
+            "rack2: the agent there gave no answer (exit 1: sudo: a password is required);"
+            " where it isn't deployed yet, run `pulumi up`",
+        ),
         (Answer('{"event_loops": ["198.51.100.21:5250"]}', 0), "rack2: not connected to region2:pid=22"),
     ],
 )

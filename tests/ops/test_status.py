@@ -99,7 +99,11 @@ def test_a_screen_of_100_columns(answers: dict[str, Answer | NoAnswer]) -> None:
     ("host", "said", "problem"),
     [
         ("region2", SILENT, "region2: no answer within 20 s"),
-        ("region2", Answer("", 127), "region2: the agent there gave no answer (exit 127)"),
+        (
+            "region2",
+            Answer("", 127),
+            "region2: the agent there gave no answer (exit 127); where it isn't deployed yet, run `pulumi up`",
+        ),
         ("lb1", answer(regions={"region1": "UP", "region2": "DOWN"}), "lb1: region2 is DOWN"),
         ("lb1", answer(regions={}), "lb1: HAProxy doesn't answer"),
         ("db1", answer(connections={"used": 95, "allowed": 97}), "db1: 95 of 97 connections are taken"),
