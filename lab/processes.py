@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
@@ -53,11 +54,9 @@ class ProcessRecord:
             record._signal(signal.SIGKILL)
         deadline = time.monotonic() + timeout
         for record in doomed:
-            while record.alive():
-                _reap(record.pid)
-                if time.monotonic() > deadline:
-                    raise LabError(f"process {record.pid} doesn't end after SIGKILL; see /proc/{record.pid}/stack")
-                time.sleep(0.01)
+            if record.alive() and not _ends(record.pid, deadline - time.monotonic()):
+                raise LabError(f"process {record.pid} doesn't end after SIGKILL; see /proc/{record.pid}/stack")
+            _reap(record.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -71,6 +70,20 @@ class ProcessRecord:
             return
         finally:
             os.close(descriptor)
+
+
+def _ends(pid: int, seconds: float) -> bool:
+    """Whether a process ends, or has ended, within `seconds`."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        watched = select.poll()
+        watched.register(descriptor, select.POLLIN)
+        return bool(watched.poll(max(0, int(seconds * 1000))))
+    finally:
+        os.close(descriptor)
 
 
 def record_of(pid: int) -> ProcessRecord:
