@@ -92,7 +92,7 @@ class Restart:
 
     def _of(self, api_key: str) -> Peers:
         settings = self._settings
-        urls = (_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls
+        urls = (own_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls
         return Peers(self._work, MaasApi(urls, api_key, settings.ca_certificate))
 
     def _serves(self) -> bool:
@@ -129,5 +129,6 @@ def _not_serving_yet() -> str:
     return ""
 
 
-def _url(address: str) -> str:
+def own_url(address: str) -> str:
+    """A region's own API, without TLS or a balancer."""
     return f"http://[{address}]:5240/MAAS" if ":" in address else f"http://{address}:5240/MAAS"

@@ -12,7 +12,8 @@ from components.cluster_secrets import ClusterSecrets
 from components.external_database import external_database
 from components.host import Host
 from components.leader_proxy import LeaderProxy, LeaderProxyArgs
-from components.postgres_cluster import Member, PostgresCluster, PostgresClusterArgs
+from components.postgres_cluster import PostgresCluster
+from components.postgres_cluster_files import Member, PostgresClusterArgs
 from components.postgres_primary import Database, PostgresPrimary, PostgresPrimaryArgs
 from config.load import Stack
 from config.sizing import kept_for_superusers, max_connections

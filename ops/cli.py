@@ -8,7 +8,7 @@ import json
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from config import rules, stack_file
 from config.finding import Finding, StackFileError
 from ops import check as checks
 from ops.cli_drill import drill
+from ops.cli_error import fail
 from ops.cli_new import new
 from ops.engine import EngineError
 
@@ -232,12 +233,6 @@ def forget(
         typer.echo(json.dumps({"forgotten": names, "in_maas": done}))
     else:
         typer.echo("\n".join([*done, f"{stack} no longer knows of {host}: {', '.join(names)}"]))
-
-
-def fail(error: Exception, code: int = 1) -> NoReturn:
-    """Tell what went wrong and end."""
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:

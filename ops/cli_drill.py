@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from config.finding import StackFileError
+from ops.cli_error import fail
 from ops.engine import EngineError
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def drill(
         if report:
             _write(made, report, told)
     except (StackFileError, EngineError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+        fail(error)
     except KeyboardInterrupt:
         typer.echo("interrupted: all is undone", err=True)
         raise typer.Exit(INTERRUPTED) from None

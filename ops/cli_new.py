@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from config.finding import StackFileError
+from ops.cli_error import fail
 
 if TYPE_CHECKING:
     from ops.new import Answers, HostKey
@@ -60,7 +61,7 @@ def new(
     try:
         free(stack, Path.cwd())
     except NewStackError as error:
-        _end(error)
+        fail(error)
     _require(
         {"--maas": maas, "--email": email, "--user": user, "--database": database}
         | {"--region": region, "--rack": rack, "--balancer": balancer}
@@ -85,13 +86,8 @@ def new(
         _confirm(keys, accept_host_keys)
         path = write(answers, keys, Path.cwd())
     except (NewStackError, StackFileError) as error:
-        _end(error)
+        fail(error)
     _tell(answers, path)
-
-
-def _end(error: Exception) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
-    raise typer.Exit(1) from None
 
 
 def _require(options: dict[str, object]) -> None:

@@ -24,10 +24,10 @@ from agent.region_cli import Administrator
 from agent.region_deb import inactive
 from agent.region_health import RegionLog, advice_on_workers, missing_event_loops
 from agent.region_install import INSTALLED
-from agent.region_restart import Restart
+from agent.region_restart import Restart, own_url
 from agent.region_upgrade import RegionUpgrade
 from agent.roles.base import Outputs, Role
-from agent.schema import Schema
+from agent.schema import LOCAL, Schema
 
 HEALTH_DEADLINE = 300.0
 """Seconds until a started region lists its event loops; 16–18 s were seen."""
@@ -161,22 +161,24 @@ class Region(Role):
             self._tell_last("no other region is known" if key else "the database gives no API key")
             return
         self.work.report.step("let MAAS forget this region")
-        api = MaasApi(self.settings.api_urls, key, self.settings.ca_certificate)
+        others = self._others()
+        urls = (*self.settings.api_urls, *map(own_url, others))
+        api = MaasApi(urls, key, self.settings.ca_certificate)
         noticed = time.monotonic() + BALANCER_DEADLINE
         try:
             self.work.wait("MAAS forgetting this region", FORGET_DEADLINE, lambda: _forget(api, system_id, noticed))
         except NobodyAnswersError as error:
-            if others := self._others():
+            if others:
                 raise StepError(
-                    f"{error.cause}\nMAAS runs at {', '.join(others)} and must forget this region: let this host"
-                    " reach it through the balancer, then try again"
+                    f"{error.cause}\nRegions run at {', '.join(others)}, and one of them must forget this one: let this"
+                    " host reach them, then try again"
                 ) from None
             self._tell_last(error.cause)
 
     def _others(self) -> list[str]:
         """Addresses of other regions that run; none where the database is away, for MAAS is then nowhere."""
         try:
-            return self._schema.other_sessions()
+            return [address for address in self._schema.other_sessions() if address != LOCAL]
         except StepError:
             return []
 

@@ -11,7 +11,7 @@ from agent.cluster_settings import AUTHORITY, CERTIFICATE, KEY, PATRONI_FOLDER
 from agent.mutual_tls import Answer, NoAnswerError, Peer
 from agent.paths import Paths
 from agent.patroni_guard import SILENT_SECONDS, Watch
-from components.postgres_cluster import TIMING
+from components.postgres_cluster_files import TIMING
 from tests.authority import Authority, ec_key, key_pem
 
 ANSWERS, HANGS, AWAY = "answers", "hangs", "away"

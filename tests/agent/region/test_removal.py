@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from agent.bundle import RegionSettings
 from agent.roles import region
 from agent.trouble import ToldError
 from tests.agent.fake_maas import KEY
@@ -62,9 +64,23 @@ def test_remove_fails_where_maas_runs_elsewhere_and_does_not_answer(
     controller.local.apply(controller.bundle())
     controller.touch("others", "10.0.0.3\n")
     controller.maas.down = 502
-    with pytest.raises(ToldError, match=r"MAAS runs at 10\.0\.0\.3 and must forget this region"):
+    monkeypatch.setattr(region, "own_url", lambda _: controller.maas.url)
+    with pytest.raises(ToldError, match=r"Regions run at 10\.0\.0\.3, and one of them must forget this one"):
         controller.local.remove(controller.bundle())
     assert controller.machine.unit(UNIT) == "enabled active"
+
+
+def test_without_a_balancer_another_region_is_asked_itself(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller.local.apply(controller.bundle())
+    controller.touch("others", "10.0.0.3\n")
+    controller.maas.regions = {"rrr": ""}
+    monkeypatch.setattr(region, "own_url", {"10.0.0.3": controller.maas.url}.__getitem__)
+    given = controller.bundle()
+    assert isinstance(given.settings, RegionSettings)
+    controller.local.remove(replace(given, settings=replace(given.settings, api_urls=("http://127.0.0.1:9/MAAS",))))
+    assert controller.maas.requests == ["DELETE regioncontrollers/rrr/"]
 
 
 def test_the_first_region_uses_its_kept_key_where_the_database_lets_it_in_no_more(controller: Controller) -> None:
