@@ -110,7 +110,7 @@ class RegionSettings:
     admin_username: str
     admin_email: str
     api_urls: tuple[str, ...]
-    """Where the other regions are reached, asked to forget this one when it is removed: the balanced address alone,
+    """Where other regions are reached, first asked to forget this one when it is removed: the balanced address alone,
     so that a region that comes or goes is no change of the others."""
     packaging: str = "deb"
     """Key of `agent.packaging.PACKAGINGS`."""

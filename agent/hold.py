@@ -12,6 +12,8 @@ from agent.paths import Paths
 from agent.region_deb import UNIT
 
 MARK = "/var/lib/maas-ha/held"
+OWN, ANOTHERS = "its own upgrade is under way", "the first region's upgrade is under way"
+"""Why a region is held, as the mark says."""
 
 
 class Hold:
@@ -25,9 +27,14 @@ class Hold:
         """True between `begin` and `end`."""
         return self._mark.exists()
 
-    def begin(self, version: str) -> None:
-        """From here on nothing starts, until MAAS `version` does."""
-        disk.write_private(self._mark, f"{version}\n")
+    @property
+    def is_own(self) -> bool:
+        """True if it began with this region's own packages, not for the sake of another region."""
+        return self.stands and self._mark.read_text().strip() == OWN
+
+    def begin(self, why: str) -> None:
+        """From here on nothing starts."""
+        disk.write_private(self._mark, f"{why}\n")
 
     def end(self) -> None:
         """Units start again."""

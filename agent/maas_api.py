@@ -22,6 +22,11 @@ BROKEN = 500
 class NobodyAnswersError(StepError):
     """No address of MAAS answers."""
 
+    def __init__(self, cause: str, *, broken: bool) -> None:
+        super().__init__(cause)
+        self.broken = broken
+        """True if a region does that can't, for one, reach its database."""
+
 
 class RefusedError(StepError):
     """MAAS answered, with an error."""
@@ -179,7 +184,7 @@ class MaasApi:
 
     def _call(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> object:
         """The answer, as JSON gave it. Raises `RefusedError` or `NobodyAnswersError`."""
-        reasons = []
+        reasons, broken = [], False
         for url in list(self._urls):
             try:
                 answer = self._followed(method, f"{url}/api/2.0/{path}", fields)
@@ -188,13 +193,14 @@ class MaasApi:
                 if error.code not in AWAY and not (error.code == BROKEN and method == "GET"):
                     raise RefusedError(f"MAAS refuses {method} {path}: {error.code} {said}", error.code, said) from None
                 reasons.append(f"{url}: {error.code} {said}")
+                broken = broken or error.code == BROKEN
             except OSError as error:
                 reasons.append(f"{url}: {getattr(error, 'reason', error)}")
             else:
                 self._urls.remove(url)
                 self._urls.insert(0, url)
                 return answer
-        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]))
+        raise NobodyAnswersError("MAAS doesn't answer: " + "; ".join(reasons or ["no address is known"]), broken=broken)
 
     def _followed(self, method: str, url: str, fields: Mapping[str, str] | None) -> object:
         """The answer, over TLS where `url` is http and MAAS has meanwhile got TLS (maas-facts §8)."""

@@ -82,7 +82,9 @@ def check_joining(joining: Joining) -> None:
     decide(report, _one_maas(joining, answering))
     try:
         known = controllers(joining.api)
-    except NobodyAnswersError:
+    except NobodyAnswersError as error:
+        if error.broken:
+            raise
         report.say("MAAS doesn't answer yet: this host isn't compared with its other controllers")
         return
     decide(report, [*_twins(joining, known), *_versions(joining, known)])

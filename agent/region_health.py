@@ -70,6 +70,12 @@ def missing_event_loops(machine: Machine, workers: int) -> str:
     return "" if len(alive) >= wanted else f"{len(alive)} of {wanted} event loops of this host are listed"
 
 
+def url_of(address: str, tls_port: int = 0) -> str:
+    """A region's own API; over TLS where MAAS has it, on `tls_port`."""
+    host = f"[{address}]" if ":" in address else address
+    return f"https://{host}:{tls_port}/MAAS" if tls_port else f"http://{host}:5240/MAAS"
+
+
 def is_own(event_loop: str) -> bool:
     """True for an event loop of this host."""
     return event_loop.partition(":")[0] in (socket.gethostname(), socket.gethostname().partition(".")[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.bundle import RegionSettings
 from agent.deb_versions import is_older, minor, refuse_newer, refuse_other_offer
-from agent.hold import MARK, Hold, units_of
+from agent.hold import ANOTHERS, MARK, OWN, Hold, units_of
 from agent.machine import Work
 from agent.packaging import DEB
 from agent.records import Records
@@ -12,6 +12,7 @@ from agent.region_cli import Administrator
 from agent.region_deb import UNIT
 from agent.region_health import missing_event_loops
 from agent.region_restart import Restart
+from agent.signals import ignored
 
 PACKAGE = DEB.region_packages[0]
 BACK_DEADLINE = 300.0
@@ -51,10 +52,11 @@ class RegionHold:
     def release_first(self) -> None:
         """The first region whose upgrade was cut short and given up before its packages came: it serves again.
 
-        Its packages aren't newer, or its host had refused; so the schema isn't either, for nobody else migrates it.
+        Its packages aren't newer, or its host had refused; so the schema, which its own upgrade was to migrate, isn't
+        either.
         """
         region = self._region
-        if region and region.leader and self._hold.stands and minor(region.maas_version) == minor(self._wanted):
+        if region and self._hold.is_own and minor(region.maas_version) == minor(self._wanted):
             self._release(region)
 
     def _begin(self, region: RegionSettings) -> None:
@@ -66,7 +68,7 @@ class RegionHold:
             restart.prepare(Administrator(work, region).last_key())
         work.report.step("hold this region until the first one has the new version")
         work.makes(MARK)
-        self._hold.begin(self._wanted)
+        self._hold.begin(ANOTHERS)
         work.units.stop(running)
         restart.end_held()
 
@@ -74,11 +76,18 @@ class RegionHold:
         """Where the first region has the new version, its host refuses an older one before this is asked for."""
         work = self._work
         work.report.step("the upgrade was given up: this region serves again")
+        why = OWN if self._hold.is_own else ANOTHERS
         self._hold.end()
-        work.units.change("start", UNIT, work.units.state(UNIT))
-        work.wait(
-            "regiond with all its event loops",
-            BACK_DEADLINE,
-            lambda: missing_event_loops(work, region.workers),
-            unit=UNIT,
-        )
+        try:
+            # Not by way of the journal: that it runs is right whatever becomes of this transaction.
+            work.commands.run("systemctl", "start", UNIT, timeout=BACK_DEADLINE)
+            work.wait(
+                "regiond with all its event loops",
+                BACK_DEADLINE,
+                lambda: missing_event_loops(work, region.workers),
+                unit=UNIT,
+            )
+        except BaseException:
+            with ignored():
+                self._hold.begin(why)  # by which a repeat sees what is left to do
+            raise

@@ -92,7 +92,7 @@ class Restart:
 
     def _of(self, api_key: str) -> Peers:
         settings = self._settings
-        urls = (own_url(settings.address), *settings.api_urls) if settings.address else settings.api_urls
+        urls = (region_health.url_of(settings.address), *settings.api_urls) if settings.address else settings.api_urls
         return Peers(self._work, MaasApi(urls, api_key, settings.ca_certificate))
 
     def _serves(self) -> bool:
@@ -127,8 +127,3 @@ def _not_serving_yet() -> str:
     except StepError as error:
         return error.cause
     return ""
-
-
-def own_url(address: str) -> str:
-    """A region's own API, without TLS or a balancer."""
-    return f"http://[{address}]:5240/MAAS" if ":" in address else f"http://{address}:5240/MAAS"

@@ -13,7 +13,7 @@ from agent.controllers import short_version
 from agent.deb_versions import is_older, refuse_newer, refuse_other_offer
 from agent.dump import Dump
 from agent.errors import StepError
-from agent.hold import Hold
+from agent.hold import OWN, Hold
 from agent.maas_api import MaasApi, NobodyAnswersError
 from agent.machine import Work
 from agent.packaging import DEB
@@ -86,7 +86,7 @@ class RegionUpgrade:
             self._installed.stop()
             self._schema.wait_for_silence()
             self._told = self._dump.take(f"{self._before}-before-{wanted}")
-            self._hold.begin(wanted)
+            self._hold.begin(OWN)
         elif self._installed.is_serving():
             self._restart.prepare(api_key())
             self._installed.stop()
@@ -129,6 +129,8 @@ class RegionUpgrade:
         try:
             racks = MaasApi(settings.api_urls, api_key, settings.ca_certificate).racks() if api_key else []
         except NobodyAnswersError as error:
+            if error.broken:
+                raise
             self._work.report.say(f"{error.cause}: racks aren't asked for their versions")
             return
         old = [rack for rack in racks if rack.version and is_older(rack.version, settings.maas_version)]

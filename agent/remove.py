@@ -13,6 +13,7 @@ from agent.paths import Paths
 from agent.records import Records
 from agent.report import Report
 from agent.roles import make_role
+from agent.roles.base import Role
 from agent.signals import ignored
 from agent.teardown import clear_state, take_down
 from agent.transaction import Transaction
@@ -43,14 +44,19 @@ def remove(paths: Paths, report: Report, commands: Commands, bundle: Bundle) -> 
         with ignored():
             told = explain(report, commands, paths, error, started)
             if record and transaction.is_committed(records):  # by now it can only be finished
-                transaction.close()
+                _finish(work, role, transaction, records)
             else:
                 transaction.roll_back()
         if told is None:
             raise
         raise told from None
+    _finish(work, role, transaction, records)
+
+
+def _finish(work: Work, role: Role, transaction: Transaction, records: Records) -> None:
+    """What comes after the commit."""
     transaction.close()
-    sweep_originals(paths, records)
-    if record:
-        clear_state(work, record, records)
+    sweep_originals(work.paths, records)
+    if work.record:
+        clear_state(work, work.record, records)
     role.removed()

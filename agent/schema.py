@@ -15,8 +15,6 @@ from agent.region_install import Installed
 
 SESSIONS_END = 60.0
 """Seconds until the sessions of a stopped regiond are gone."""
-LOCAL = "local"
-"""Instead of an address, where a session comes by the database host's own socket."""
 OURS = "(application_name LIKE 'maas-regiond-%' OR application_name LIKE 'maas-temporal%')"
 
 
@@ -84,7 +82,7 @@ class Schema:
         """Addresses of other hosts whose regiond or Temporal holds sessions."""
         elsewhere = "client_addr IS DISTINCT FROM inet_client_addr()"
         return self._query(
-            f"SELECT DISTINCT coalesce(host(client_addr), '{LOCAL}') FROM pg_stat_activity WHERE {OURS} AND {elsewhere}"  # noqa: S608
+            f"SELECT DISTINCT coalesce(host(client_addr), 'local') FROM pg_stat_activity WHERE {OURS} AND {elsewhere}"  # noqa: S608
         )
 
     def _refuse_emptiness(self, note: Note | None, *, exists: bool) -> None:

@@ -106,7 +106,7 @@ class Transaction:
 
     def is_committed(self, records: Records) -> bool:
         """True from the instant on at which its record is in place, or of a removal is gone."""
-        return self.begun and _is_committed(self._journal, records.load(self._journal.component))
+        return _is_committed(self._journal, records.load(self._journal.component))
 
     def close(self) -> None:
         """After the commit: nothing is left of the transaction."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from pathlib import Path
@@ -70,7 +69,7 @@ def _is_whole(kind: str, key: str) -> bool:
     """Whether a key's base64 is its type and further strings, each after its length, to the very end (RFC 4253)."""
     try:
         rest = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or no ASCII
         return False
     strings = []
     while len(rest) >= 4:
@@ -89,6 +88,6 @@ def _hashed(pattern: str, name: str) -> bool:
         return False
     try:
         salt, digest = base64.b64decode(parts[2]), base64.b64decode(parts[3])
-    except binascii.Error:
+    except ValueError:
         return False
     return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)

@@ -71,6 +71,11 @@ def _of_step(preview: Preview, transaction: Transaction) -> Felt:
     return Felt((f"restart {RACKD}", *_named(verb, transaction)), strongest((Consequence.RESTART, along)))
 
 
+def has_files(transaction: Transaction) -> bool:
+    """Whether the files that the component shows are this command's, whose change a unit feels."""
+    return transaction.component.kind != "PostgresCluster" or transaction.command.name.endswith("-patroni-apply")
+
+
 def _rolls(transaction: Transaction) -> bool:
     """Whether it is the command that has PostgreSQL restarted on one host after the other, the leader's last."""
     before, after = (inputs.get("settings") for inputs in transaction.shown)

@@ -174,11 +174,14 @@ def write(answers: Answers, keys: Sequence[HostKey], project: Path) -> Path:
             _write(known_hosts, before) if before else known_hosts.unlink()
             raise
     except OSError as error:
-        raise NewStackError(f"{error.filename}: {error.strerror}; nothing was written") from None
+        raise NewStackError(f"{path.name} and {known_hosts.name}: {error.strerror}; nothing was written") from None
     return path
 
 
 def _write(path: Path, text: str) -> None:
     staged = path.with_name(f".{path.name}.new")
-    staged.write_text(text, encoding="utf-8")
-    os.replace(staged, path)  # noqa: PTH105 - Path.replace says the same; this one says atomic
+    try:
+        staged.write_text(text, encoding="utf-8")
+        os.replace(staged, path)  # noqa: PTH105 - Path.replace says the same; this one says atomic
+    finally:
+        staged.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from agent.bundle import MARKER_BEGINS
 from agent.consequences import MANNERS, Consequence
 from ops.engine import pulumi
-from ops.felt import feel
+from ops.felt import feel, has_files
 from ops.preview import UPGRADE, Inputs, Operation, Preview, Transaction, mapping
 
 EFFECTS, PACKAGES, FELT, SETTINGS = "effects", "packages", "felt", "settings"
@@ -112,7 +112,7 @@ def _component(preview: Preview, transaction: Transaction) -> ComponentPlan:
         settings=settings,
         packages=packages,
         secret=hidden,
-        perhaps=list(_of_secrets(after)) if hidden.startswith(UNSHOWN) else [],
+        perhaps=list(_of_secrets(after)) if hidden.startswith(UNSHOWN) and has_files(transaction) else [],
     )
 
 

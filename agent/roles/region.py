@@ -12,7 +12,7 @@ from agent.bundle import RegionSettings
 from agent.errors import StepError
 from agent.hold import Hold
 from agent.identity import SECRET_FORM, read_system_id
-from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError
+from agent.maas_api import MaasApi, NobodyAnswersError, RefusedError, event_loop_addresses
 from agent.maas_http import read_json
 from agent.maas_tls import MaasTls
 from agent.maas_tls import missing as missing_tls
@@ -22,12 +22,12 @@ from agent.preflight_maas import check_region
 from agent.records import Record
 from agent.region_cli import Administrator
 from agent.region_deb import inactive
-from agent.region_health import RegionLog, advice_on_workers, missing_event_loops
+from agent.region_health import RegionLog, advice_on_workers, is_own, missing_event_loops, url_of
 from agent.region_install import INSTALLED
-from agent.region_restart import Restart, own_url
+from agent.region_restart import Restart
 from agent.region_upgrade import RegionUpgrade
 from agent.roles.base import Outputs, Role
-from agent.schema import LOCAL, Schema
+from agent.schema import Schema
 
 HEALTH_DEADLINE = 300.0
 """Seconds until a started region lists its event loops; 16–18 s were seen."""
@@ -153,7 +153,7 @@ class Region(Role):
     def remove(self) -> None:
         """Stop, then let another region forget this one."""
         system_id = read_system_id(self.work, self._packaging)
-        key = self._key()
+        key, others = self._key(), self._others()
         self._installed.stop_for_good()
         if not system_id:
             return
@@ -161,8 +161,7 @@ class Region(Role):
             self._tell_last("no other region is known" if key else "the database gives no API key")
             return
         self.work.report.step("let MAAS forget this region")
-        others = self._others()
-        urls = (*self.settings.api_urls, *map(own_url, others))
+        urls = (*self.settings.api_urls, *(url_of(address, self.settings.tls_port) for address in others))
         api = MaasApi(urls, key, self.settings.ca_certificate)
         noticed = time.monotonic() + BALANCER_DEADLINE
         try:
@@ -171,16 +170,18 @@ class Region(Role):
             if others:
                 raise StepError(
                     f"{error.cause}\nRegions run at {', '.join(others)}, and one of them must forget this one: let this"
-                    " host reach them, then try again"
+                    " host reach them and try again, or, if they are gone for good, run `maas-ha forget STACK HOST`"
+                    " where Pulumi runs"
                 ) from None
             self._tell_last(error.cause)
 
     def _others(self) -> list[str]:
-        """Addresses of other regions that run; none where the database is away, for MAAS is then nowhere."""
+        """Addresses of other regions, as this one lists them while it runs: the database may let it in no more."""
         try:
-            return [address for address in self._schema.other_sessions() if address != LOCAL]
-        except StepError:
+            listed = event_loop_addresses(region_health.OWN_URL)
+        except (OSError, StepError):
             return []
+        return sorted({address for loop, ends in listed.items() if not is_own(loop) for address in ends})
 
     def _key(self) -> str:
         """The administrator's API key, "" if it isn't known."""

@@ -236,7 +236,9 @@ class TestHostKeys:
         write(f"198.51.100.11 ssh-rsa AAAAB3\n198.51.100.11,db1 {HOST_KEY} comment")
         assert parse(dev, Path("/")).host_keys["db1"] == HOST_KEY
 
-    @pytest.mark.parametrize("key", [HOST_KEY[:-5], HOST_KEY[:40], "ssh-ed25519 no+base64!", "ssh-rsa AAAAB3"])
+    @pytest.mark.parametrize(
+        "key", [HOST_KEY[:-5], HOST_KEY[:40], "ssh-ed25519 no+base64!", "ssh-ed25519 AAAAC3Nza…", "ssh-rsa AAAAB3"]
+    )
     def test_a_damaged_key(self, dev: Cluster, write: Write, key: str) -> None:
         write(f"198.51.100.11 {key}")
         assert "key of 198.51.100.11" in findings(dev)["hosts.db1"]

@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_written(folder: Path) -> None:
     (folder / "known_hosts.lyon").mkdir()
     code, output = run("lyon", *OPTIONS, "--accept-host-keys")
     assert code == 1
-    assert "known_hosts.lyon: Is a directory; nothing was written" in output
+    assert "Pulumi.lyon.yaml and known_hosts.lyon: Is a directory; nothing was written" in output
     assert not (folder / "Pulumi.lyon.yaml").exists()
 
 

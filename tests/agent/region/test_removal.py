@@ -1,4 +1,4 @@
-"""A region goes: stopped first, then forgotten by MAAS through the balanced address; the last one says so."""
+"""A region goes: stopped first, then forgotten by MAAS, asked by way of the balancer or not; the last one says so."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.bundle import RegionSettings
+from agent.bundle import Bundle, RegionSettings
 from agent.roles import region
 from agent.trouble import ToldError
 from tests.agent.fake_maas import KEY
@@ -56,30 +56,38 @@ def test_remove_of_the_last_region_says_so(
     assert controller.machine.unit(UNIT) == "enabled inactive"
 
 
-def test_remove_fails_where_maas_runs_elsewhere_and_does_not_answer(
+DEAD = "http://127.0.0.1:9/MAAS"
+
+
+def beside_another(controller: Controller) -> Bundle:
+    """This region, whose balancer is away, and another one, that it lists."""
+    given = controller.bundle()
+    controller.local.apply(given)
+    controller.maas.event_loops |= {"other:pid=7": [["10.0.0.3", 5250], ["2001:db8::3", 5250]]}
+    controller.maas.regions = {"rrr": ""}
+    assert isinstance(given.settings, RegionSettings)
+    return replace(given, settings=replace(given.settings, api_urls=(DEAD,)))
+
+
+def test_remove_fails_where_another_region_runs_and_does_not_answer(
     controller: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else MAAS would go on counting on a region that nobody can take out of it any more."""
     monkeypatch.setattr(region, "BALANCER_DEADLINE", 0.2)
-    controller.local.apply(controller.bundle())
-    controller.touch("others", "10.0.0.3\n")
-    controller.maas.down = 502
-    monkeypatch.setattr(region, "own_url", lambda _: controller.maas.url)
-    with pytest.raises(ToldError, match=r"Regions run at 10\.0\.0\.3, and one of them must forget this one"):
-        controller.local.remove(controller.bundle())
+    monkeypatch.setattr(region, "url_of", lambda *_: DEAD)
+    with pytest.raises(
+        ToldError, match=r"Regions run at 10\.0\.0\.3, 2001:db8::3, and one of them must forget this one"
+    ):
+        controller.local.remove(beside_another(controller))
     assert controller.machine.unit(UNIT) == "enabled active"
 
 
 def test_without_a_balancer_another_region_is_asked_itself(
     controller: Controller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    controller.local.apply(controller.bundle())
-    controller.touch("others", "10.0.0.3\n")
-    controller.maas.regions = {"rrr": ""}
-    monkeypatch.setattr(region, "own_url", {"10.0.0.3": controller.maas.url}.__getitem__)
-    given = controller.bundle()
-    assert isinstance(given.settings, RegionSettings)
-    controller.local.remove(replace(given, settings=replace(given.settings, api_urls=("http://127.0.0.1:9/MAAS",))))
+    urls = {"10.0.0.3": DEAD, "2001:db8::3": controller.maas.url}
+    monkeypatch.setattr(region, "url_of", lambda address, _: urls[address])
+    controller.local.remove(beside_another(controller))
     assert controller.maas.requests == ["DELETE regioncontrollers/rrr/"]
 
 

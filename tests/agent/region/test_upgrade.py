@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from agent import drain, region_peers
+from agent import drain, region_hold, region_peers
 from agent.bundle import Bundle, HostSettings
 from agent.errors import InterruptedBySignalError
-from agent.hold import MARK
+from agent.hold import MARK, OWN
 from agent.packages import Packages
 from agent.trouble import ToldError
 from tests.agent.fake_maas import FakeMaas
@@ -151,11 +151,26 @@ class TestFirstRegion:
 
     def test_killed_before_the_packages_came_and_given_up_it_serves_again(self, leader: Upgradable) -> None:
         """Its own command has nothing to do for the version that the state knows; that of its host has."""
-        leader.machine.write(MARK, f"{NEW}\n")
+        leader.machine.write(MARK, f"{OWN}\n")
         leader.machine.unit(UNIT, "enabled inactive")
         local = leader.controller.local
         local.apply(Bundle("h1", "host", HostSettings(maas_version="3.5")))
         assert (leader.serves, leader.is_held) == (False, True)
+        local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
+        assert (leader.serves, leader.is_held) == (True, False)
+
+    def test_a_first_region_that_does_not_come_back_is_tried_again(
+        self, leader: Upgradable, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(region_hold, "BACK_DEADLINE", 0.3)
+        leader.machine.write(MARK, f"{OWN}\n")
+        leader.machine.unit(UNIT, "enabled inactive")
+        leader.controller.listed(1)
+        local = leader.controller.local
+        with pytest.raises(ToldError, match="regiond with all its event loops not reached"):
+            local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
+        assert leader.is_held
+        leader.controller.listed(2)
         local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
         assert (leader.serves, leader.is_held) == (True, False)
 
@@ -260,7 +275,7 @@ class TestAnotherRegion:
         assert (follower.serves, follower.is_held) == (True, False)
 
     def test_its_host_does_not_end_a_hold(self, follower: Upgradable) -> None:
-        """The first region may have migrated the schema, which only that one's host knows."""
+        """Another region may have migrated the schema, which only that one's host knows; be it first by now or not."""
         follower.controller.local.apply(follower.step())
         follower.controller.local.apply(Bundle("h1", "host", HostSettings(maas_version="3.4")))
         assert (follower.serves, follower.is_held) == (False, True)
