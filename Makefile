@@ -10,6 +10,8 @@ export PULUMI_CONFIG_PASSPHRASE_FILE ?= $(STATE)/passphrase
 ENTER = eval "$$($(PYTHON) -m toolchain env)"
 ENTER_LAB = $(ENTER) && eval "$$(lab env --name $(STACK))"
 
+.DELETE_ON_ERROR:
+
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12

@@ -101,8 +101,18 @@ class Lab:
             _in_parallel([self._loose_host(name) for name in self._host_names()], Host.cut_power)
             keys.stop_agent(self.place)
             network.remove_bridge(self.place)
+            self._set_disks_aside()
             shutil.rmtree(self.place.folder)
         self._remove_empty_parent()
+
+    def _set_disks_aside(self) -> None:
+        """At once: a `lab up` after a removal that is cut short takes no half of a disk for a whole one."""
+        self.place.file.unlink(missing_ok=True)
+        hosts = self.place.host_folder("")
+        aside = hosts.with_name("hosts.removed")
+        shutil.rmtree(aside, ignore_errors=True)
+        if hosts.exists():
+            hosts.rename(aside)
 
     def status(self) -> list[HostStatus]:
         def one(host: Host) -> HostStatus:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.files import locked_folder
 from lab.namespaces import PRIVATE
 from lab.progress import run_long, say
 
@@ -52,15 +53,23 @@ def require_root() -> None:
 
 def require_tools(log_folder: Path) -> None:
     """Install the packages of missing commands with apt-get. Raises LabError that names them where that fails."""
-    missing = sorted({package for command, package in TOOLS.items() if shutil.which(command) is None})
+    missing = _missing_packages()
     if not missing:
         return
     if shutil.which("apt-get") is None:
         raise LabError(f"the lab needs {', '.join(missing)}; it runs on Debian and Ubuntu")
-    log_folder.mkdir(parents=True, exist_ok=True)
-    log = log_folder / "tools.log"
+    with locked_folder(log_folder / "tools"):  # of several labs that come up at once, one installs
+        if missing := _missing_packages():
+            _install(missing, log_folder / "tools.log")
+
+
+def _missing_packages() -> list[str]:
+    return sorted({package for command, package in TOOLS.items() if shutil.which(command) is None})
+
+
+def _install(missing: list[str], log: Path) -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", "-oDPkg::Lock::Timeout=300", *missing]
     try:
         try:
             run_long(f"installing {', '.join(missing)}", install, log, env=environment)

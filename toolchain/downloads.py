@@ -6,7 +6,7 @@ import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from toolchain.errors import ChecksumError, DownloadError
 from toolchain.progress import Waiting
@@ -68,24 +68,28 @@ def _fetch_once(url: str, target: Path, sha256: str | None) -> None:
     name = url.rpartition("/")[2]
     total = hashlib.sha256()
     received = 0
-    with target.open("wb") as file, Waiting(f"downloading {name}") as waiting:
-        try:
-            with urllib.request.urlopen(url, timeout=SILENCE) as answer:  # noqa: S310
-                expected = int(answer.headers.get("Content-Length") or -1)
-                while chunk := _read(answer, url):
-                    file.write(chunk)
-                    total.update(chunk)
-                    received += len(chunk)
-                    waiting.detail(f"{received >> 20} MiB" + (f" of {expected >> 20}" if expected > 0 else ""))
-        except urllib.error.HTTPError as error:
-            error.close()
-            raise DownloadError(f"{url}: the server answered {error.code} {error.reason}") from error
-        except urllib.error.URLError as error:
-            raise DownloadError(f"{url}: {error.reason}") from error
+    with target.open("wb") as file, Waiting(f"downloading {name}") as waiting, _open(url) as answer:
+        expected = int(answer.headers.get("Content-Length") or -1)
+        while chunk := _read(answer, url):
+            file.write(chunk)
+            total.update(chunk)
+            received += len(chunk)
+            waiting.detail(f"{received >> 20} MiB" + (f" of {expected >> 20}" if expected > 0 else ""))
     if expected not in (-1, received):
         raise DownloadError(f"{url}: cut off after {received} of {expected} bytes")
     if sha256 and total.hexdigest() != sha256:
         raise ChecksumError(f"{url}: SHA-256 is {total.hexdigest()}, published is {sha256}")
+
+
+def _open(url: str) -> http.client.HTTPResponse:
+    """The answer, of which the head has come."""
+    try:
+        return cast("http.client.HTTPResponse", urllib.request.urlopen(url, timeout=SILENCE))  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise DownloadError(f"{url}: the server answered {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:  # urllib wraps what fails before the request is sent
+        raise DownloadError(f"{url}: {getattr(error, 'reason', error)}") from error
 
 
 def _read(answer: http.client.HTTPResponse, url: str) -> bytes:

@@ -131,6 +131,24 @@ def test_down_killed_halfway_then_down_leaves_nothing(own: Lab) -> None:
     assert traces(own.place) == []
 
 
+def test_up_after_a_removal_that_was_cut_short_makes_new_disks(own: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    own.up(free_network(), HOSTS)
+    own.exec("one", "touch", "/etc/marker")
+    whole = shutil.rmtree
+
+    def cut_short(folder: Path, *, ignore_errors: bool = False) -> None:
+        if folder == own.place.folder:
+            raise KeyboardInterrupt
+        whole(folder, ignore_errors=ignore_errors)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(shutil, "rmtree", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            own.down()
+    own.up(free_network(), HOSTS)
+    own.exec("one", "test", "!", "-e", "/etc/marker")
+
+
 def test_a_recycled_pid_is_never_ended(own: Lab) -> None:
     own.up(free_network(), HOSTS)
     bystander = subprocess.Popen(["sleep", "600"])

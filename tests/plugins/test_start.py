@@ -56,6 +56,24 @@ def test_a_plugin_without_an_engine_says_what_it_is(name: str) -> None:
     assert "to be started by pulumi" in started.stderr
 
 
+def test_the_engines_own_flags_come_before_its_address() -> None:
+    """`pulumi up --tracing=… --logflow --logtostderr -v=9`."""
+    argv = [
+        sys.executable,
+        "-m",
+        "toolchain.plugins.random",
+        "--logtostderr",
+        "-v=9",
+        "--tracing",
+        "x:1",
+        "127.0.0.1:1",
+    ]
+    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as plugin:
+        assert plugin.stdout
+        assert int(plugin.stdout.readline()) > 0
+        plugin.terminate()
+
+
 def test_a_plugin_ends_with_the_process_that_started_it() -> None:
     code = (
         "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', 'toolchain.plugins.random', 'x:1'], "

@@ -27,6 +27,28 @@ def test_half_a_download_is_tried_again(server: Server, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_bytes() == BODY
 
 
+@pytest.mark.parametrize(("head", "said"), [(b"", "Remote end closed connection"), (b"no HTTP\r\n\r\n", "no HTTP")])
+def test_a_server_that_answers_nothing_is_tried_again_and_named(tmp_path: Path, head: bytes, said: str) -> None:
+    asked = []
+
+    def answer(listening: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listening.accept()
+            asked.append(connection.recv(1000))
+            connection.sendall(head)
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        answering = threading.Thread(target=answer, args=(listening,))
+        answering.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/file"
+        with pytest.raises(DownloadError, match=f"{url}: .*{said}"):
+            fetch(url, tmp_path / "file", tries=2)
+        answering.join()
+    assert len(asked) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_half_a_download_is_said_and_removed(server: Server, tmp_path: Path) -> None:
     server.answers["/file"] = Answer(BODY, cut_off=9)
     with pytest.raises(DownloadError, match=r"cut off after 3000 of 6000 bytes"):

@@ -143,12 +143,12 @@ async def _serve(make: Callable[[EngineLog], Provider], engine_address: str, par
 
 
 def main(make: Callable[[EngineLog], Provider], arguments: list[str]) -> int:
-    """Run the provider that `make` returns; `arguments` are the process's own: the engine's address.
+    """Run the provider that `make` returns; `arguments` are the process's own: flags of the engine's, then its address.
 
     Prints the port that it listens on (127.0.0.1) as its first line, as the engine expects.
     """
-    if len(arguments) != 1:
+    if not arguments:
         sys.stderr.write("this is a Pulumi provider plugin, to be started by pulumi with the address of its engine\n")
         return 2
-    asyncio.run(_serve(make, arguments[0], os.getppid()))
+    asyncio.run(_serve(make, arguments[-1], os.getppid()))
     os._exit(0)  # the engine waits for one plugin after the other to be gone
