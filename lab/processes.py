@@ -56,7 +56,6 @@ class ProcessRecord:
         for record in doomed:
             if record.alive() and not _ends(record.pid, deadline - time.monotonic()):
                 raise LabError(f"process {record.pid} doesn't end after SIGKILL; see /proc/{record.pid}/stack")
-            _reap(record.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         try:
@@ -156,10 +155,3 @@ def _scan_children(pid: int) -> list[int]:
         if int(stat.rpartition(")")[2].split()[1]) == pid:
             found.append(int(entry.name))
     return found
-
-
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return  # started by an earlier `lab up`: its parent is another
