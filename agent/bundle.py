@@ -21,9 +21,7 @@ from agent.keepalived import KeepalivedSettings
 from agent.typed import BundleError, read_typed
 from agent.upgrade_settings import UpgradeSettings
 
-MARKER_BEGINS = "<<secret:"
-"""By which a text is seen to hold a secret."""
-MARKER = re.compile(rf"{MARKER_BEGINS}([a-z_]+)>>")
+MARKER = re.compile(r"<<secret:([a-z_]+)>>")
 INTERFACE = "<<host:interface>>"
 """Stands in a file's text for the name of an interface, which only the host knows."""
 
@@ -282,7 +280,7 @@ class Bundle:
 
 def secret_marker(name: str) -> str:
     """The text that stands for secret `name` in a file's content."""
-    return f"{MARKER_BEGINS}{name}>>"
+    return f"<<secret:{name}>>"
 
 
 def fill_markers(content: str, secrets: dict[str, str]) -> str:

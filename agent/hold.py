@@ -28,9 +28,9 @@ class Hold:
         return self._mark.exists()
 
     @property
-    def is_own(self) -> bool:
-        """True if it began with this region's own packages, not for the sake of another region."""
-        return self.stands and self._mark.read_text().strip() == OWN
+    def why(self) -> str:
+        """`OWN` or `ANOTHERS`; "" where nothing is held."""
+        return self._mark.read_text().strip() if self.stands else ""
 
     def begin(self, why: str) -> None:
         """From here on nothing starts."""

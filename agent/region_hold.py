@@ -56,7 +56,7 @@ class RegionHold:
         either.
         """
         region = self._region
-        if region and self._hold.is_own and minor(region.maas_version) == minor(self._wanted):
+        if region and self._hold.why == OWN and minor(region.maas_version) == minor(self._wanted):
             self._release(region)
 
     def _begin(self, region: RegionSettings) -> None:
@@ -76,7 +76,7 @@ class RegionHold:
         """Where the first region has the new version, its host refuses an older one before this is asked for."""
         work = self._work
         work.report.step("the upgrade was given up: this region serves again")
-        why = OWN if self._hold.is_own else ANOTHERS
+        why = self._hold.why
         self._hold.end()
         try:
             # Not by way of the journal: that it runs is right whatever becomes of this transaction.

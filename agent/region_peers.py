@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agent import region_health
 from agent.errors import StepError
 from agent.maas_api import MaasApi, Rack, event_loop_addresses
 from agent.machine import Work
-from agent.region_health import MAX_WORKERS, is_own
+from agent.region_health import MAX_WORKERS, is_own, url_of
 from agent.rpc_connections import PORTS, connected_to
 
 COVERED_DEADLINE = 240.0
@@ -75,10 +75,7 @@ class Peers:
             listed = event_loop_addresses(region_health.OWN_URL)
         except OSError as error:
             return f"{region_health.OWN_URL}/rpc/: {error}"
-        others: dict[str, set[str]] = {}
-        for loop, addresses in listed.items():
-            if not is_own(loop):
-                others.setdefault(loop.partition(":")[0], set()).update(addresses)
+        others = others_among(listed)
         if silent := sorted(name for name, addresses in others.items() if not any(map(_answers, addresses))):
             return f"{', '.join(silent)} doesn't answer"
         known = len(self._api.regions())
@@ -104,6 +101,15 @@ class Peers:
         return found
 
 
+def others_among(listed: Mapping[str, Sequence[str]]) -> dict[str, set[str]]:
+    """Name of each other region that has event loops among those `listed`, and its addresses."""
+    others: dict[str, set[str]] = {}
+    for loop, addresses in listed.items():
+        if not is_own(loop):
+            others.setdefault(loop.partition(":")[0], set()).update(addresses)
+    return others
+
+
 def _loops(addresses: tuple[str, ...], here: Mapping[str, set[int]]) -> set[int]:
     """Ports of this region's event loops that a rack with these addresses is connected to."""
     return {port for address in addresses for port in here.get(address, ())}
@@ -123,10 +129,9 @@ def _is_alone(rack: Rack, here: int, expected: float) -> bool:
 
 def _answers(address: str) -> bool:
     """True if a region's API answers there, with its database."""
-    host = f"[{address}]" if ":" in address else address
     try:
         with socket.create_connection((address, API_PORT), timeout=CONNECT_TIMEOUT):
             pass
-        return bool(event_loop_addresses(f"http://{host}:{API_PORT}/MAAS"))
+        return bool(event_loop_addresses(url_of(address)))
     except (OSError, StepError):
         return False

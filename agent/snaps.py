@@ -232,7 +232,7 @@ def _while_busy(run: Callable[[], Completed], report: Report) -> Completed:
         if not told:
             report.say(f"waiting: {done.complaint}")
             told = True
-        time.sleep(CONFLICT_PAUSE)
+        time.sleep(CONFLICT_PAUSE)  # snap tells only whoever began the other change
     return done
 
 

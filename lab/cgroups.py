@@ -34,7 +34,7 @@ def clear_cgroups(machine: str, timeout: float = 10.0) -> None:
                 break
             if time.monotonic() > deadline:
                 raise LabError(f"the cgroup {top} stays busy; look at the processes in its cgroup.procs files")
-            time.sleep(0.01)
+            time.sleep(0.01)  # cgroup.events is of v2 alone
 
 
 def _members(top: Path) -> list[int]:

@@ -137,7 +137,7 @@ class Host:
         while Path(f"/proc/{leader}").exists():
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} does not go down (console: {self.console})")
-            time.sleep(0.02)
+            time.sleep(0.02)  # its descriptor tells of its end, and nspawn has yet to reap it
 
     def renew(self) -> None:
         """Put the disk back to the pristine base. The host keeps its SSH keys. It must be off."""
@@ -188,7 +188,7 @@ class Host:
                 )
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name} is not ready after {timeout:.0f} s (console: {self.console})")
-            time.sleep(0.05)
+            time.sleep(0.05)  # nobody outside is told when sshd listens within
 
     def _greets(self) -> bool:
         try:

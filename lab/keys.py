@@ -59,7 +59,7 @@ def _start_agent(place: Place, lock: int) -> None:
     while not _listens(place.agent_socket):
         if time.monotonic() > deadline:
             raise LabError(f"ssh-agent does not listen at {place.agent_socket}; see {log}")
-        time.sleep(0.005)
+        time.sleep(0.005)  # a socket is there before it is listened at
 
 
 def _listens(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-from agent.bundle import MARKER_BEGINS
+from agent.bundle import MARKER
 from agent.consequences import MANNERS, Consequence
 from ops.engine import pulumi
 from ops.felt import feel, has_files
@@ -128,7 +128,7 @@ def _of_secrets(inputs: Inputs) -> Iterator[str]:
     """What a change of this component's secrets can be felt as, each once."""
     effects = mapping(inputs.get(EFFECTS))
     texts = {path: str(text) for path, text in inputs.items() if path.startswith("/")}
-    found = dict.fromkeys(effects.get(path) for path, text in texts.items() if MARKER_BEGINS in text)
+    found = dict.fromkeys(effects.get(path) for path, text in texts.items() if MARKER.search(text))
     yield from (str(effect) for effect in found if effect not in (None, "nothing"))
 
 

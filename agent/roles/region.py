@@ -22,8 +22,9 @@ from agent.preflight_maas import check_region
 from agent.records import Record
 from agent.region_cli import Administrator
 from agent.region_deb import inactive
-from agent.region_health import RegionLog, advice_on_workers, is_own, missing_event_loops, url_of
+from agent.region_health import RegionLog, advice_on_workers, missing_event_loops, url_of
 from agent.region_install import INSTALLED
+from agent.region_peers import others_among
 from agent.region_restart import Restart
 from agent.region_upgrade import RegionUpgrade
 from agent.roles.base import Outputs, Role
@@ -178,10 +179,10 @@ class Region(Role):
     def _others(self) -> list[str]:
         """Addresses of other regions, as this one lists them while it runs: the database may let it in no more."""
         try:
-            listed = event_loop_addresses(region_health.OWN_URL)
+            others = others_among(event_loop_addresses(region_health.OWN_URL))
         except (OSError, StepError):
             return []
-        return sorted({address for loop, ends in listed.items() if not is_own(loop) for address in ends})
+        return sorted(set().union(*others.values()))
 
     def _key(self) -> str:
         """The administrator's API key, "" if it isn't known."""
