@@ -60,6 +60,7 @@ class Dhcpd:
 
     async def shut_down(self) -> None:
         """Every stop of rackd stops dhcpd (maas-facts §0a, row 4)."""
+        await self._lock.acquire()  # and kept: what regions have told or tell meanwhile starts it no more
         if self.wanted:
             await self._stop()
 
