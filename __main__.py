@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pulumi
 
+# What a program makes lives to its end: with hundreds of hosts, looking for garbage among it took half of its time.
+gc.set_threshold(100_000)
+
 from components.cluster_secrets import ClusterSecrets
 from config import rules
 from config.finding import StackFileError
 from config.load import load
-
-# What a program makes lives to its end: with hundreds of hosts, looking for garbage among it took half of its time.
-gc.set_threshold(100_000)
 
 # For every resource the SDK sends the engine several messages that only `--debug` shows, and waits for each answer.
 pulumi.log.debug = lambda *_, **__: None
