@@ -6,7 +6,7 @@ import logging
 from . import dhcp, version
 from .knobs import Knobs
 from .paths import Paths, read_text, write_atomically
-from .services import DHCPD_UNIT, is_active, systemctl
+from .services import DHCPD_UNIT, state, systemctl
 
 log = logging.getLogger("provisioningserver.dhcp")
 
@@ -18,6 +18,7 @@ class Dhcpd:
         self._paths = paths
         self._knobs = knobs
         self._lock = asyncio.Lock()
+        self._stopping = False
         self.wanted = False
         """Whether the region has told this rack to serve DHCP."""
 
@@ -33,6 +34,8 @@ class Dhcpd:
             if self.wanted and not changed and await self.running():
                 return
             await asyncio.sleep(self._knobs.dhcp_change_s if self.wanted else self._knobs.dhcp_first_s)
+            if self._stopping:
+                return
             self.wanted = True
             write_atomically(self._paths.dhcpd_conf, text)
             write_atomically(self._paths.dhcpd_interfaces, names)
@@ -41,12 +44,12 @@ class Dhcpd:
 
     async def running(self) -> bool:
         """Whether dhcpd runs."""
-        return await asyncio.to_thread(is_active, self._knobs, DHCPD_UNIT)
+        return await self._state() == "active"
 
     async def ensure(self) -> None:
-        """Start dhcpd again if it died."""
+        """Start dhcpd again if it died; as rackd's unit stops it is "deactivating", and to be left so."""
         async with self._lock:
-            if self.wanted and not await self.running():
+            if self.wanted and await self._state() in ("inactive", "failed") and not self._stopping:
                 await asyncio.to_thread(systemctl, self._knobs, "start", DHCPD_UNIT)
 
     async def lost_all_regions(self) -> None:
@@ -60,15 +63,19 @@ class Dhcpd:
 
     async def shut_down(self) -> None:
         """Every stop of rackd stops dhcpd (maas-facts §0a, row 4)."""
-        await self._lock.acquire()  # and kept: what regions have told or tell meanwhile starts it no more
-        if self.wanted:
-            await self._stop()
+        self._stopping = True  # what regions have told or tell meanwhile starts it no more
+        async with self._lock:
+            if self.wanted:
+                await self._stop()
 
     async def _turn_off(self) -> None:
         if self.wanted:
             await self._stop()
             self._paths.dhcpd_conf.unlink(missing_ok=True)
             log.info("dhcpd stopped: this rack serves no VLAN.")
+
+    async def _state(self) -> str:
+        return await asyncio.to_thread(state, self._knobs, DHCPD_UNIT)
 
     async def _stop(self) -> None:
         self.wanted = False

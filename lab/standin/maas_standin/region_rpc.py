@@ -159,6 +159,9 @@ class _Session:
         await self._worker.database(functools.partial(processes.connected, process=process, rack=rack))
         self._rack = rack
         self._peers.setdefault(rack, set()).add(self._peer)
+        if self._peer.closed.is_set():  # while the database noted that it is connected
+            await self._gone()
+            raise rpc.ConnectionLostError("RegisterRackController")
         self._worker.dhcp_is_due(rack)
         return {"system_id": rack, "uuid": read_text(self._worker.host.paths.maas_uuid) or ""}
 

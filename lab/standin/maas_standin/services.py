@@ -47,11 +47,14 @@ def systemctl(knobs: Knobs, *args: str) -> bool:
     return done.returncode == 0
 
 
-def is_active(knobs: Knobs, unit: str) -> bool:
-    """Whether systemd runs the unit. Asking needs no rights, hence no sudo."""
+def state(knobs: Knobs, unit: str) -> str:
+    """What systemd calls the unit's state, such as `active`; "" where it says nothing.
+
+    Asking needs no rights, hence no sudo.
+    """
     command = [knobs.systemctl.split()[-1], "is-active", unit]
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.stdout.strip() == "active"
+        return ""
+    return done.stdout.strip()
