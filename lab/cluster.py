@@ -86,7 +86,7 @@ class Lab:
         require_root()
         require_tools(cache_folder())
         with locked_folder(self.place.folder) as lock:
-            inventory = self._prepare(_asked(self.place.name, self._recorded(), network_, hosts, maas))
+            inventory = self._prepare(_asked(self.place.name, self._recorded(), network_, hosts, maas), lock)
             repaired = self._ensure(inventory, lock)
         if repaired:
             say(f"{self.place.name}: {', '.join(repaired)}")
@@ -160,7 +160,7 @@ class Lab:
         """Boot a host that is off, with its disk, and wait until it is ready."""
         with self._locked_host(name) as (host, lock):
             network.ensure_bridge(self.place, host.inventory.shape)
-            host.create()
+            host.create(lock)
             host.start(lock)
             host.wait_ready()
 
@@ -173,7 +173,7 @@ class Lab:
         """Put a host back to the pristine base, booted. It keeps its SSH host key."""
         with self._locked_host(name) as (host, lock):
             host.cut_power()
-            host.renew()
+            host.renew(lock)
             host.start(lock)
             host.wait_ready()
 
@@ -186,7 +186,7 @@ class Lab:
     def _recorded(self) -> Inventory | None:
         return Inventory.load(self.place) if self.place.file.exists() else None
 
-    def _prepare(self, shape: Shape) -> Inventory:
+    def _prepare(self, shape: Shape, lock: int) -> Inventory:
         """The recorded inventory, or a new one with the image and packages that it needs."""
         recorded = self._recorded()
         if recorded is not None:
@@ -194,7 +194,7 @@ class Lab:
         network.check_network(self.place, shape.network)
         for folder in (self.place.folder, cache_folder()):
             require_plain_path(folder)
-        require_kernel(self.place.folder)
+        require_kernel(self.place.folder, lock)
         release = machine_release()
         base = base_image(release)
         inventory = Inventory(shape, str(base), str(repository(release, base, shape.maas)))
@@ -204,7 +204,7 @@ class Lab:
     def _ensure(self, inventory: Inventory, lock: int) -> list[str]:
         repaired = []
         allow_watches()
-        keys.ensure_key(self.place.deploy_key, f"deploy@lab-{self.place.name}")
+        keys.ensure_key(self.place.deploy_key, f"deploy@lab-{self.place.name}", lock)
         hosts = self.hosts
         missing = [host for host in hosts if host.record() is None]
         if network.ensure_bridge(self.place, inventory.shape):
@@ -215,7 +215,7 @@ class Lab:
         if keys.ensure_agent(self.place, lock):
             repaired.append("ssh-agent")
         for host in missing:
-            host.create()
+            host.create(lock)
             host.start(lock)
         self._write_known_hosts(hosts)
         _in_parallel(hosts, Host.wait_ready)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from lab import network
 from lab.cgroups import clear_cgroups, host_cgroups
 from lab.errors import LabError
 from lab.files import write_atomic
@@ -67,7 +68,7 @@ class Host:
         record = read_record(self.record_file)
         return record if record is not None and record.alive() else None
 
-    def create(self) -> None:
+    def create(self, lock: int) -> None:
         """Give the host its disk: the base plus its name, address and keys. Whole or not at all; once."""
         if self.folder.exists():
             return
@@ -76,7 +77,7 @@ class Host:
         for part in ("upper", "work", "root"):
             (fresh / part).mkdir(parents=True)
         (fresh / "upper").chmod(0o755)
-        self._seed(fresh / "upper")
+        self._seed(fresh / "upper", lock)
         fresh.rename(self.folder)
 
     def start(self, lock: int) -> None:
@@ -122,6 +123,7 @@ class Host:
         if record is not None:
             record.kill()
         clear_cgroups(self.machine)
+        network.unplug(self.machine)
         self.record_file.unlink(missing_ok=True)
 
     def reboot(self, timeout: float = READY_SECONDS) -> None:
@@ -139,13 +141,13 @@ class Host:
                 raise LabError(f"{self.name} does not go down (console: {self.console})")
             time.sleep(0.02)  # its descriptor tells of its end, and nspawn has yet to reap it
 
-    def renew(self) -> None:
+    def renew(self, lock: int) -> None:
         """Put the disk back to the pristine base. The host keeps its SSH keys. It must be off."""
         old = self.folder.with_name(f"{self.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if self.folder.exists():
             self.folder.rename(old)
-        self.create()
+        self.create(lock)
         shutil.rmtree(old, ignore_errors=True)
 
     def leader_pid(self) -> int:
@@ -207,7 +209,7 @@ class Host:
             return False
         return found.stdout.strip() in ("running", "degraded")
 
-    def _seed(self, root: Path) -> None:
+    def _seed(self, root: Path, lock: int) -> None:
         """Write what makes this host itself into its overlay."""
         for folder in ("etc/ssh", "etc/systemd/network"):
             (root / folder).mkdir(parents=True)
@@ -218,7 +220,7 @@ class Host:
         (root / "etc/systemd/system").mkdir()
         for unit in UNUSED_UNITS:
             (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-        key = ensure_key(self.place.host_key(self.name), f"root@{self.name}")
+        key = ensure_key(self.place.host_key(self.name), f"root@{self.name}", lock)
         write_atomic(root / "etc/ssh/ssh_host_ed25519_key", key.read_text(), 0o600)
         write_atomic(root / "etc/ssh/ssh_host_ed25519_key.pub", Path(f"{key}.pub").read_text())
         home = root / "home" / DEPLOY_USER

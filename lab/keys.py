@@ -16,8 +16,8 @@ _SOCKET_PATH_MAX = 107  # sockaddr_un's path without its final zero
 _AGENT_SECONDS = 10.0
 
 
-def ensure_key(path: Path, comment: str) -> Path:
-    """An ed25519 key pair at `path` (0600) and `path.pub`, made once."""
+def ensure_key(path: Path, comment: str, lock: int) -> Path:
+    """An ed25519 key pair at `path` (0600) and `path.pub`, made once; what makes it holds the lab's lock to its end."""
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def ensure_key(path: Path, comment: str) -> Path:
     for old in (fresh, Path(f"{fresh}.pub")):
         old.unlink(missing_ok=True)
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(fresh)]
-    found = subprocess.run(argv, capture_output=True, text=True, check=False)
+    found = subprocess.run(argv, capture_output=True, text=True, check=False, pass_fds=[lock])
     if found.returncode != 0:
         raise LabError(f"ssh-keygen: {(found.stderr or found.stdout).strip()}")
     Path(f"{fresh}.pub").rename(f"{path}.pub")

@@ -89,14 +89,17 @@ def require_plain_path(folder: Path) -> None:
             raise LabError(f"{folder} has a {character!r} in its name, which mounts can't take; use another folder")
 
 
-def require_kernel(folder: Path) -> None:
-    """Raises LabError where `folder` can't hold overlays, or the kernel refuses namespaces or a bridge."""
+def require_kernel(folder: Path, lock: int) -> None:
+    """Raises LabError where `folder` can't hold overlays, or the kernel refuses namespaces or a bridge.
+
+    What tries it holds the lab's lock to its end.
+    """
     probe = folder / "probe"
     shutil.rmtree(probe, ignore_errors=True)
     for part in ("lower", "upper", "work", "root"):
         (probe / part).mkdir(parents=True)
     argv = [*PRIVATE[:-1], "--net", "sh", "-c", PROBE, "probe", str(probe)]
-    found = subprocess.run(argv, capture_output=True, text=True, check=False)
+    found = subprocess.run(argv, capture_output=True, text=True, check=False, pass_fds=[lock])
     shutil.rmtree(probe)
     if found.returncode == 0:
         return

@@ -51,16 +51,19 @@ def attach(place: Place, leader: int) -> None:
 
 
 def remove_bridge(place: Place) -> None:
-    """Remove the bridge, and the hosts' links that the kernel hasn't cleared away yet.
-
-    It does so in its own time after a namespace has gone, and the next host of that name needs the link's name.
-    """
+    """Remove the bridge, if it is there."""
     if _exists(place.bridge):
         firewall.forget(place.bridge)
-        for link in json.loads(_ip("-json", "link", "show", "master", place.bridge)):
-            # it may be gone by now, which is as good
-            subprocess.run(["ip", "link", "delete", "dev", link["ifname"]], capture_output=True, check=False)
         _ip("link", "delete", "dev", place.bridge)
+
+
+def unplug(machine: str) -> None:
+    """Remove the cable of a machine that was killed.
+
+    The kernel does so in its own time after a namespace has gone, and the next machine of that name needs the name.
+    """
+    # nspawn's name for it, shortened or not; it may be gone by now, which is as good
+    subprocess.run(["ip", "link", "delete", "dev", f"vb-{machine}"], capture_output=True, check=False)
 
 
 def _exists(link: str) -> bool:

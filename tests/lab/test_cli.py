@@ -18,6 +18,7 @@ from lab.errors import LabError
 from lab.image import base_image
 from lab.machine import TOOLS, require_tools
 from lab.sources import Release, Source
+from tests.lab.traces import free_network
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("up", "down", "status", "ssh", "exec", "env", "reset", "poweroff", "poweron", "reboot", "snapshot")
@@ -131,7 +132,7 @@ def test_an_unreachable_mirror_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_full_disk_is_said_before_the_work(tmp_path: Path) -> None:
     script = f"mount -t tmpfs -o size=64m tmpfs {tmp_path} && cd {tmp_path} && {sys.executable} -m lab.cli up"
     found = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{script} --network 198.19.254.0/24"],
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"{script} --network {free_network()}"],
         env=os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")},
         capture_output=True,
         text=True,

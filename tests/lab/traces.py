@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import subprocess
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -54,9 +55,11 @@ def network_namespaces() -> set[int]:
 LABS, STANDINS = IPv4Network("198.18.0.0/16"), IPv4Network("198.19.0.0/16")
 """Where labs and where the stand-in's daemons without a lab have their networks: neither takes the other's."""
 
+_CLAIMS: list[socket.socket] = []
+
 
 def free_network(within: IPv4Network = LABS) -> IPv4Network:
-    """A /24 that this machine doesn't use; where to begin is chance, for others look for one at the same time."""
+    """A /24 that this machine doesn't use, and that no other process is given as long as this one lives."""
     place = Place("none", Path("/nonexistent"))
     candidates = list(within.subnets(new_prefix=24))
     start = secrets.randbelow(len(candidates))
@@ -65,8 +68,21 @@ def free_network(within: IPv4Network = LABS) -> IPv4Network:
             check_network(place, network)
         except LabError:
             continue
-        return network
+        if _claimed(network):
+            return network
     raise AssertionError(f"every /24 of {within} is in use")
+
+
+def _claimed(network: IPv4Network) -> bool:
+    """Whether it is ours now; a name that the kernel gives to one process at a time says so."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0maas-ha's tests: {network}")
+    except OSError:
+        claim.close()
+        return False
+    _CLAIMS.append(claim)
+    return True
 
 
 def _of_process(process: Path, folder: str, prefix: str) -> list[str]:
