@@ -7,6 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from lab.cluster import Lab
@@ -61,9 +62,9 @@ def files_holding(lab: Lab, host: str, secrets: dict[str, str]) -> Iterator[tupl
         below[:] = [name for name in below if str((here / name).relative_to(root)) not in NOT_SEARCHED]
         for name in names:
             path = here / name
-            status = path.lstat()
-            if stat.S_ISREG(status.st_mode):
-                content = path.read_bytes()
+            with suppress(FileNotFoundError):  # a running host's files come and go
+                status = path.lstat()
+                content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
                 holds = {label for label, secret in secrets.items() if secret.encode() in content}
                 if holds:
                     yield str(path.relative_to(root)), stat.S_IMODE(status.st_mode), holds

@@ -33,4 +33,5 @@ def yaml_host() -> Path:
             caches = {} if own else golang.private_caches(temporary)
             golang.compile_module(MODULE, go, golang.go_environment(go, temporary) | caches, work, commands)
 
-    return cache.make("yaml-host", key, build)
+    with cache.locked():  # a setup of another lane would sweep it away
+        return cache.make("yaml-host", key, build)

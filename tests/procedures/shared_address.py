@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import cast
 
 from tests.engine.deployment import Cluster, Deployment
+from tests.engine.hosts import unit_starts
 from tests.engine.poller import Poller
 from tests.lab.standin.daemons.polling import eventually
 
@@ -75,6 +76,13 @@ class Balanced:
     def other(self) -> str:
         """The host that doesn't have it."""
         return next(name for name in BALANCERS if name != self.holder())
+
+    def killed(self, host: str, program: str) -> None:
+        """Kill it, and wait until systemd has it back."""
+        unit = f"{host} {program}.service"
+        started = unit_starts(self.made.lab)[unit]
+        self.run(host, f"systemctl kill --signal=KILL {program}")
+        eventually(lambda: unit_starts(self.made.lab).get(unit, started) != started, f"{program} is back")
 
     def takings(self, host: str) -> int:
         """How often keepalived took the address since the host was booted."""

@@ -28,6 +28,10 @@ from tests.procedures.shared_address import BALANCERS, HOSTS, Balanced, cluster_
 
 pytestmark = pytest.mark.lab
 
+SINCE_IT_STARTED = (
+    "journalctl -q --output=cat _SYSTEMD_INVOCATION_ID=$(systemctl show --value --property=InvocationID keepalived)"
+)
+
 
 def kept(lines: list[str]) -> set[str]:
     """Of a snapshot, what an agent that was here and left may not have changed."""
@@ -135,9 +139,7 @@ def test_haproxy_killed(balanced: Balanced) -> None:
     """systemd has it back before its balancer would lose the address."""
     holder = balanced.holder()
     with balanced.loses_at_most(300):
-        started = unit_starts(balanced.made.lab)[f"{holder} haproxy.service"]
-        balanced.run(holder, "systemctl kill --signal=KILL haproxy")
-        eventually(lambda: unit_starts(balanced.made.lab).get(f"{holder} haproxy.service", started) != started, "again")
+        balanced.killed(holder, "haproxy")
     assert balanced.holders() == [holder]
 
 
@@ -153,8 +155,10 @@ def test_haproxy_hung(balanced: Balanced) -> None:
 
 def test_keepalived_killed(balanced: Balanced) -> None:
     """It leaves the address on its host, where the one that systemd starts takes it off."""
+    holder = balanced.holder()
     with balanced.loses_at_most(40):
-        balanced.run(balanced.holder(), "systemctl kill --signal=KILL keepalived")
+        balanced.killed(holder, "keepalived")
+        eventually(lambda: "BACKUP STATE" in balanced.run(holder, SINCE_IT_STARTED), "it has begun anew")
         eventually(lambda: len(balanced.holders()) == 1, "one holder")
     assert maas_ha(balanced.made, "verify", STACK).returncode == 0
 

@@ -38,7 +38,8 @@ def actionlint() -> Path:
         environment = {**os.environ, "GOBIN": str(folder), "GOFLAGS": "", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
         subprocess.run([go, "install", ACTIONLINT], env=environment, check=True, capture_output=True)
 
-    return cache.make("actionlint", ACTIONLINT.rpartition("@v")[2], build) / "actionlint"
+    with cache.locked():  # a setup of another lane would sweep it away
+        return cache.make("actionlint", ACTIONLINT.rpartition("@v")[2], build) / "actionlint"
 
 
 def test_actionlint_and_shellcheck_accept_every_workflow(actionlint: Path) -> None:

@@ -24,7 +24,8 @@ def test_remove_stops_and_lets_a_peer_forget(controller: Controller) -> None:
     assert not (controller.machine.root / "etc/maas/regiond.conf").exists()
 
 
-def test_remove_waits_while_maas_thinks_that_it_runs(controller: Controller) -> None:
+def test_remove_waits_while_maas_thinks_that_it_runs(controller: Controller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(region, "FORGET_DEADLINE", 2.0)
     controller.local.apply(controller.bundle())
     controller.maas.regions = {"rrr": "Unable to delete h as it's currently running."}
     with pytest.raises(ToldError, match="as it's currently running"):
@@ -33,8 +34,11 @@ def test_remove_waits_while_maas_thinks_that_it_runs(controller: Controller) -> 
     assert controller.machine.unit(UNIT) == "enabled active"
 
 
-def test_remove_waits_until_the_balancer_asks_another_region(controller: Controller) -> None:
+def test_remove_waits_until_the_balancer_asks_another_region(
+    controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its checks take some seconds, and until then it hands the question to the nginx of this very region."""
+    monkeypatch.setattr(region, "FORGET_DEADLINE", 30.0)
     controller.local.apply(controller.bundle())
     controller.maas.regions = {"rrr": ""}
     controller.maas.down = 502

@@ -1,5 +1,6 @@
 """A MAAS of the tests: a database and hosts."""
 
+import contextlib
 from pathlib import Path
 
 from lab.standin.maas_standin import config, db
@@ -67,6 +68,7 @@ class Cluster:
         machine.rackd()
         admin = self.admin(regions[0])
         becomes(lambda: admin.service(name), ("running", ""), f"{name}: rackd is running")
+        eventually(machine.paths.maas_uuid.exists, f"{name} has noted who it is")  # after the region has
         return machine
 
     def admin(self, region: Machine) -> Client:
@@ -88,5 +90,6 @@ class Cluster:
 
     def clean_up(self) -> None:
         """End everything that runs on the hosts."""
-        for machine in self.machines.values():
-            machine.clean_up()
+        with contextlib.ExitStack() as every:
+            for machine in self.machines.values():
+                every.callback(machine.clean_up)

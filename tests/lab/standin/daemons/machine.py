@@ -1,5 +1,6 @@
 """One host of the tests: a namespace with a name, a root folder and the stand-in's daemons."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -170,11 +171,17 @@ class Machine:
         self.tell()
         for process in self.processes:
             kill(process)
-        pid = self.dhcpd_pid()
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
+        eventually(self._is_empty, f"{self.name}: all that ran there has ended")  # such as a dhcpd that just began
         self._network.drop(self.namespace)
         shutil.rmtree(self.paths.root)
+
+    def _is_empty(self) -> bool:
+        """Whether nothing runs on the host any more; ends what does."""
+        running = self._network.processes(self.namespace)
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not running
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 
+from tests.lab.standin.daemons.polling import eventually
 from tests.lab.traces import STANDINS, free_network
 
 
@@ -50,7 +51,12 @@ class Network:
         ip("-n", name, "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
         ip("-n", name, "link", "set", "eth0", "up")
         ip("-n", name, "route", "add", "default", "via", self.gateway)
+        eventually(lambda: "state UP" in ip("-n", name, "link", "show", "eth0"), f"{name}: eth0 is up")
         return name
+
+    def processes(self, name: str) -> list[int]:
+        """Ids of what runs in a namespace."""
+        return [int(pid) for pid in ip("netns", "pids", name).split()]
 
     def drop(self, name: str) -> None:
         """Delete a namespace, and with it its interfaces."""

@@ -9,7 +9,7 @@ import psycopg2.errors
 import pytest
 
 from lab.standin.maas_standin import config, db
-from lab.standin.maas_standin.schema import MIGRATIONS
+from lab.standin.maas_standin.schema import MIGRATIONS, Migration
 
 from .cluster import Cluster
 from .polling import eventually
@@ -54,9 +54,18 @@ def test_migrate_applies_everything_once(cluster: Cluster, settings: config.Regi
     assert db.migrate(settings) == []
 
 
-def test_two_migrations_race(cluster: Cluster, settings: config.RegionConfig) -> None:
+def test_two_migrations_race(cluster: Cluster, settings: config.RegionConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """§0a row 1.2: one of two at once fails, the schema is complete, and a run after that succeeds."""
-    results = migrate_twice(cluster, settings, 2.0, lambda: True)
+    plan, both = db._pending, threading.Barrier(2, timeout=60)
+
+    def plan_before_either_begins(connection: db.Connection) -> list[Migration]:
+        found = plan(connection)
+        both.wait()
+        return found
+
+    with monkeypatch.context() as racing:
+        racing.setattr(db, "_pending", plan_before_either_begins)
+        results = migrate_twice(cluster, settings, 2.0, lambda: True)
     failed = [r for r in results if isinstance(r, Exception)]
     assert [r for r in results if not isinstance(r, Exception)] == [[m.title for m in MIGRATIONS]]
     assert len(failed) == 1

@@ -149,7 +149,7 @@ def test_a_bmc_that_does_not_answer(site: Site) -> None:
 def test_a_rack_that_died_without_a_word(cluster: Cluster, minor: tuple[int, int], succeeds: bool) -> None:
     """§12.8: until its pings fail it may be chosen; another rack is asked in its place only from 3.7.0 on."""
     region = cluster.region("rg1", workers=1)
-    region.configure(power_wait_s=0.5, ping_s=60.0)
+    region.configure(power_wait_s=2.0, ping_s=60.0)
     region.claim(minor)
     region.regiond()
     cluster.wait_listed(region, 1)
@@ -160,11 +160,15 @@ def test_a_rack_that_died_without_a_word(cluster: Cluster, minor: tuple[int, int
     for number, rack in enumerate(racks):
         site.in_bmc_network(rack, 7 + number)
     silence(process)
-    answers = [site.power("on") for _ in range(16)]
     text = f"Unable to connect to rack controller rk1 ({racks[0].paths.maas_id.read_text()}); no connections available."
-    assert {(a.status, "" if a.status == 200 else a.text) for a in answers} == (
-        {(200, "")} if succeeds else {(200, ""), (503, text)}
-    )
+    expected = {(200, "")} if succeeds else {(200, ""), (503, text)}
+    seen: set[tuple[int, str]] = set()
+    for _ in range(16):
+        answer = site.power("on")
+        seen.add((answer.status, "" if answer.status == 200 else answer.text))
+        if len(seen) > 1:
+            break
+    assert seen == expected
 
 
 def test_the_agent_knows_one_region_only(cluster: Cluster) -> None:

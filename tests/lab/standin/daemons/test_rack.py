@@ -23,6 +23,7 @@ def test_a_rack_registers_and_is_running(cluster: Cluster) -> None:
     rack.logged("rackd", "Fully connected to all 2 event-loops on all 1 region controllers (rg1).")
     region.logged("regiond", f"Rack controller authenticated from '::ffff:{rack.address}:", times=2)
     assert Client(region.url).get("version/").json["version"] == "3.4.10"
+    eventually(rack.paths.rpc_state.exists, "the rack has noted its regions")  # after it logs them
     assert rack.paths.rpc_state.read_text() == f"http://{region.address}:5240/MAAS\n"
 
 
@@ -192,7 +193,9 @@ def test_a_deleted_rack_comes_back_as_another(cluster: Cluster) -> None:
     assert admin.delete(f"rackcontrollers/{before}/").status == 204
     rack.rackd()
     becomes(lambda: admin.service("rk1"), ("running", ""), "rackd is running")
-    assert admin.racks()["rk1"]["system_id"] == rack.paths.maas_id.read_text() != before
+    now = admin.racks()["rk1"]["system_id"]
+    assert now != before
+    becomes(rack.paths.maas_id.read_text, now, "the rack has noted who it is")  # after the region has
 
 
 def test_a_copied_id_makes_two_hosts_one(cluster: Cluster) -> None:

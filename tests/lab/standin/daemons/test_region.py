@@ -198,12 +198,11 @@ def test_a_clean_stop_is_seen_at_once(cluster: Cluster) -> None:
 
 def test_a_killed_region_stays_listed_until_it_expires(cluster: Cluster) -> None:
     """§4.6, §0a row 4.6: rackd stays `running`, then is degraded, 50%."""
-    first = cluster.started_region("rg1")
-    second = cluster.region("rg2")
+    first, second = cluster.region("rg1"), cluster.region("rg2")
     for region in (first, second):
         region.configure(process_expire_s=8.0)
-    process = second.regiond()
-    cluster.wait_listed(second)
+        process = region.regiond()
+        cluster.wait_listed(region)
     admin = cluster.admin(first)
     rack = cluster.started_rack("rk1", first, second)
     rack.logged("rackd", "Fully connected to all 4 event-loops on all 2 region controllers (rg1, rg2).")

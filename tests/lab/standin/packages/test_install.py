@@ -147,7 +147,8 @@ def test_rackd_starts_over_a_leftover_socket(hosts: Hosts) -> None:
 
 def test_dhcpd_runs_as_its_own_user_and_stops_with_rackd(hosts: Hosts) -> None:
     network = str(hosts.lab.host("rack").address).rsplit(".", 1)[0] + ".0"
-    hosts.run("rack", "systemctl restart maas-rackd")
+    hosts.run("rack", "touch /var/lib/maas/dhcpd.conf; systemctl restart maas-rackd")
+    hosts.until("rack", "test -e /var/lib/maas/dhcpd.conf || echo gone", "gone")  # what rackd does as it starts
     hosts.run("rack", "cat > /var/lib/maas/dhcpd.conf", stdin=DHCPD_CONF.format(network=network))
     hosts.run("rack", "echo host0 > /var/lib/maas/dhcpd-interfaces; systemctl start maas-dhcpd")
     hosts.until("rack", "ps -o user= -C dhcpd", "dhcpd")
