@@ -211,7 +211,7 @@ class Lab:
             repaired.append(f"bridge {self.place.bridge}")
             for host in hosts:
                 if host not in missing:
-                    network.attach(self.place, host.leader_pid())
+                    network.attach(self.place, host.machine)
         if keys.ensure_agent(self.place, lock):
             repaired.append("ssh-agent")
         for host in missing:

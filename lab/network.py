@@ -42,12 +42,9 @@ def ensure_bridge(place: Place, shape: Shape) -> bool:
     return True
 
 
-def attach(place: Place, leader: int) -> None:
-    """Put the cable of a running host, known by its PID 1, back into the bridge."""
-    argv = ["nsenter", "--target", str(leader), "--net", "ip", "-json", "link", "show", "dev", "host0"]
-    (inside,) = json.loads(_output(argv))
-    (outside,) = [link for link in json.loads(_ip("-json", "link", "show")) if link["ifindex"] == inside["link_index"]]
-    _ip("link", "set", "dev", outside["ifname"], "master", place.bridge)
+def attach(place: Place, machine: str) -> None:
+    """Put the cable of a running machine back into the bridge."""
+    _ip("link", "set", "dev", _cable(machine), "master", place.bridge)
 
 
 def remove_bridge(place: Place) -> None:
@@ -62,8 +59,13 @@ def unplug(machine: str) -> None:
 
     The kernel does so in its own time after a namespace has gone, and the next machine of that name needs the name.
     """
-    # nspawn's name for it, shortened or not; it may be gone by now, which is as good
-    subprocess.run(["ip", "link", "delete", "dev", f"vb-{machine}"], capture_output=True, check=False)
+    # it may be gone by now, which is as good
+    subprocess.run(["ip", "link", "delete", "dev", _cable(machine)], capture_output=True, check=False)
+
+
+def _cable(machine: str) -> str:
+    """nspawn's name for it, which a link whose own had to be shortened has beside that."""
+    return f"vb-{machine}"
 
 
 def _exists(link: str) -> bool:
@@ -77,10 +79,7 @@ def _is_up_with(bridge: str, address: str) -> bool:
 
 
 def _ip(*arguments: str) -> str:
-    return _output(["ip", *arguments])
-
-
-def _output(argv: list[str]) -> str:
+    argv = ["ip", *arguments]
     found = subprocess.run(argv, capture_output=True, text=True, check=False)
     if found.returncode != 0:
         raise LabError(f"{' '.join(argv)}: {found.stderr.strip()}")
