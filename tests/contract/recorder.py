@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import runpy
 import signal
@@ -136,5 +137,7 @@ def run(
     finally:
         loop.close()
         signal.signal(signal.SIGINT, ours)
+        gc.unfreeze()  # the program looks for no garbage, and ends; this process goes on
+        gc.enable()
     recorded = [Recorded(request, json_format.MessageToDict(request.object)) for request in monitor.requests]
     return {item.name: item for item in recorded if not item.type.startswith("pulumi:pulumi:")}
