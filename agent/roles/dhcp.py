@@ -45,7 +45,8 @@ class Dhcp(Role):
             self._range.ensure(subnet)
         if self.settings.enabled:
             self._vlan = self._serve(self._vlan)
-            self._wait_for_range()
+            if self._vlan_before.dhcp_on:  # else the secondary waits for both
+                self._wait_for_range()
             return
         if self.settings.configures:
             self._vlan = self._turn_off(self._vlan)

@@ -110,12 +110,37 @@ class TestPrimary:
         assert maas.vlan == before
         assert [known["comment"] for known in maas.ranges] == [MARK]
 
-    def test_a_failure_the_first_time_leaves_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+    def test_the_first_time_is_waited_for_by_the_secondary(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
         maas.on_vlan_change = lambda: None
-        with pytest.raises(ToldError, match="dhcpd here isn't yet without failover-vlan-5001"):
+        local.apply(bundle(maas))
+        assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == ("aaa", True)
+
+    def test_a_failure_the_first_time_leaves_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+        maas.ignores_everything = True
+        with pytest.raises(ToldError, match="MAAS kept for VLAN 5001: primary none, secondary none, DHCP off"):
             local.apply(bundle(maas))
         assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == (None, False)
         assert maas.ranges == []
+
+    def test_forgets_its_old_partner_before_it_is_turned_on(
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
+        seen = []
+        dhcpd.off("normal/normal")
+        maas.on_vlan_change = lambda: seen.append((machine.root / LEASES[1:]).read_text())
+        local.apply(bundle(maas))
+        assert seen == ["\nlease 198.51.100.12 { starts 1; }\n"]
+
+    def test_a_dhcpd_that_keeps_its_partner_fails_and_restores_the_vlan(
+        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    ) -> None:
+        served_by(maas, "bbb", "aaa")
+        before, maas.on_vlan_change = dict(maas.vlan), lambda: None
+        with pytest.raises(ToldError, match="dhcpd here isn't yet without failover-vlan-5001"):
+            local.apply(bundle(maas))
+        assert maas.vlan == before
 
 
 class TestSecondary:
