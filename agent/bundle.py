@@ -174,6 +174,8 @@ class DhcpSettings:
     """system_id of the secondary rack."""
     configures: bool
     """True on the primary, which makes the range and takes the VLAN; the secondary then joins it."""
+    follows: str = ""
+    """On the secondary: id of the primary's command. Where that is made anew, DHCP is off until this one has run."""
     enabled: bool = True
     """False turns DHCP off on the VLAN."""
     packaging: str = "deb"

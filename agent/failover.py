@@ -89,8 +89,9 @@ class Dhcpd:
         return re.search(rf"^\s*range\s+{re.escape(start)}\s+{re.escape(end)}\s*;", text, re.MULTILINE) is not None
 
     def is_off(self) -> bool:
-        """True if nothing is configured and no dhcpd runs."""
-        return not self.paths.at(self.conf).exists() and not self.is_serving()
+        """True if nothing is configured and no dhcpd runs; a configuration that is empty is none."""
+        path = self.paths.at(self.conf)
+        return not (path.exists() and path.read_text(errors="replace").strip()) and not self.is_serving()
 
     def is_serving(self) -> bool:
         """True if some dhcpd of this host listens for clients."""

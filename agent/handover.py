@@ -1,15 +1,15 @@
-"""A VLAN's racks, told to MAAS step by step: the primary takes the VLAN, then the secondary joins it.
+"""A VLAN's racks, told to MAAS: both at once where nobody serves it, else the primary first, then the secondary.
 
 What decides the steps is the failover protocol, seen with dhcpd 4.4: one that knows of no partner and meets one that
 does know of a partner waits MCLT, an hour, before it serves; two that both know of none are normal at once. And one
-that serves alone, as MAAS makes it for a VLAN with one rack, must know all leases before. So:
+that serves alone, as MAAS makes it for a VLAN with one rack, must know all leases before.
+
+So a VLAN that nobody serves is turned on for both at once, when dhcpd has forgotten its partners on the primary's host
+and then on the secondary's, which tells MAAS: a first start takes it a minute, and no longer for two. Where one serves:
 
 1. a primary that is new here first becomes secondary of a rack that serves, and learns the leases from it;
 2. the primary serves alone for a moment, which makes it forget its old partner;
 3. the secondary joins without a memory of old partners, but with the leases that it knows.
-
-Where nobody serves the VLAN yet, the primary has only to forget its partners itself. It is turned on and not waited
-for: a first start takes MAAS a minute, and takes no longer for two.
 
 A pair of which one half is down is not made to forget: then the new half waits out what the dead one may have given.
 """
@@ -23,6 +23,7 @@ from agent.errors import StepError
 from agent.failover import Dhcpd, listens
 from agent.maas_api import MaasApi, Vlan
 from agent.machine import Work
+from agent.vlan import set_vlan
 
 ALONE_DEADLINE = 120.0
 """Seconds until MAAS has made a rack serve without a partner; 2–4 s were seen (maas-facts §0a row 6)."""
@@ -42,10 +43,15 @@ class Handover:
     wanted: Vlan
 
     def take(self, now: Vlan) -> Vlan:
-        """This rack as primary. Its secondary is the wanted one, none, or a dead one that the wanted one replaces."""
+        """This rack as primary. Its secondary is the wanted one, none, or a dead one that the wanted one replaces.
+
+        A VLAN that nobody serves stays so: `join` turns it on.
+        """
         own = self.wanted.primary
-        if not now.dhcp_on or not now.primary:
-            return self._turn_on(now)
+        if not now.is_served:
+            self._forget_partners()
+            self.work.report.say(f"nobody serves VLAN {now.id}: the secondary's host turns it on for both racks")
+            return now
         if own not in (now.primary, now.secondary):
             now = self._learn(now)
         elif (now.primary, now.secondary) != (own, self.wanted.secondary):
@@ -58,9 +64,11 @@ class Handover:
 
     def join(self, now: Vlan) -> Vlan:
         """This rack as secondary of the wanted primary. Raises `StepError` if another one is primary."""
-        if now.primary != self.wanted.primary or not now.dhcp_on:
+        if not now.is_served:
+            now = self._turn_on(now)
+        elif now.primary != self.wanted.primary:
             raise StepError(f"MAAS has for VLAN {now.id}: {now}; asked for was: {self.wanted}")
-        if now.secondary != self.wanted.secondary:
+        elif now.secondary != self.wanted.secondary:
             self._forget_partners()
             now = self._tell(self.wanted, {"secondary_rack": self.wanted.secondary})
         self.wait_until_settled("secondary", self.wanted.primary)
@@ -81,10 +89,9 @@ class Handover:
 
     def _turn_on(self, now: Vlan) -> Vlan:
         self._forget_partners()
-        fields = {"primary_rack": self.wanted.primary, "dhcp_on": "true"}
-        if now.secondary and now.primary == self.wanted.primary:
-            fields["secondary_rack"] = ""
-        return self._tell(replace(self.wanted, secondary=""), fields)
+        self.work.report.step(f"VLAN {now.id}: {self.wanted}")
+        set_vlan(self.api, now, self.wanted)
+        return kept(self.api, self.wanted)
 
     def _learn(self, now: Vlan) -> Vlan:
         """This rack as half of a pair that serves the VLAN, with all of its leases."""

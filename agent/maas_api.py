@@ -76,6 +76,11 @@ class Vlan:
     secondary: str
     dhcp_on: bool
 
+    @property
+    def is_served(self) -> bool:
+        """True if MAAS has a rack give addresses on it."""
+        return self.dhcp_on and bool(self.primary)
+
     def __str__(self) -> str:
         on = "on" if self.dhcp_on else "off"
         return f"primary {self.primary or 'none'}, secondary {self.secondary or 'none'}, DHCP {on}"

@@ -52,18 +52,25 @@ class DhcpFailoverPair(pulumi.ComponentResource):
         )
         args.secondary.host.apply(
             f"{name}-{args.secondary.host.name}",
-            _bundle(name, args, args.secondary, configures=False),
+            _bundle(name, args, args.secondary, configures=False, follows=configured.command.id),
             parent=self,
             secrets=secrets,
-            after=[configured.command],
         )
         self.vlan = configured.public("vlan")
         self.register_outputs({"vlan": self.vlan})
 
 
-def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, configures: bool) -> pulumi.Output[Bundle]:
+def _bundle(
+    name: str,
+    args: DhcpFailoverPairArgs,
+    rack: RackController,
+    *,
+    configures: bool,
+    follows: pulumi.Input[str] = "",
+) -> pulumi.Output[Bundle]:
     """What the agent on `rack` does: the primary takes the VLAN, the secondary joins it, and both are normal."""
     return pulumi.Output.all(
+        follows=follows,
         ca=args.api.ca_certificate,
         primary=args.primary.system_id,
         secondary=args.secondary.system_id,
@@ -79,6 +86,7 @@ def _bundle(name: str, args: DhcpFailoverPairArgs, rack: RackController, *, conf
                 primary=given["primary"],
                 secondary=given["secondary"],
                 configures=configures,
+                follows=given["follows"],
                 enabled=args.enabled,
                 packaging=args.packaging,
                 ca_certificate=given["ca"],

@@ -1,4 +1,4 @@
-"""DHCP of a VLAN by two racks: told to MAAS by one of them, waited for by both (maas-facts §5, §6)."""
+"""DHCP of a VLAN by two racks, each of which tells MAAS its part and waits for it (maas-facts §5, §6)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Dhcp(Role):
             self._range.ensure(subnet)
         if self.settings.enabled:
             self._vlan = self._serve(self._vlan)
-            if self._vlan_before.dhcp_on:  # else the secondary waits for both
+            if self._vlan.is_served:  # else the secondary's command turns it on
                 self._wait_for_range()
             return
         if self.settings.configures:

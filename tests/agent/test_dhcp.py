@@ -36,7 +36,9 @@ def test_off_and_on_again(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> Non
     assert maas.ranges == ranges
     assert local.differences() == []
     assert calls(local, maas, bundle(maas, settings=dataclasses.replace(OFF, configures=False))) == []
-    assert calls(local, maas, bundle(maas)) == ["primary_rack=aaa dhcp_on=true"]
+    assert calls(local, maas, bundle(maas)) == []
+    both = ["primary_rack=bbb secondary_rack=aaa dhcp_on=true"]
+    assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == both
 
 
 def test_off_is_waited_for(machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
@@ -94,9 +96,18 @@ class TestRange:
 def test_unknown_subnet_and_rack(dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
     with pytest.raises(ToldError, match=r"MAAS has no subnet 203\.0\.113\.0/24"):
         local.apply(bundle(maas, settings=dataclasses.replace(SETTINGS, subnet="203.0.113.0/24")))
+    assert maas.ranges == []
+    maas.ranges = [given := known_range(maas, 1, "dynamic", 50, 60)]
+    for served in (("bbb", None), (None, None)):
+        served_by(maas, *served, on=served[0] is not None)
+        before = dict(maas.vlan)
+        with pytest.raises(ToldError, match=r"Select a valid choice\. zzz is not one of the available choices"):
+            local.apply(bundle(maas, "bbb", "zzz", settings=WAITS))
+        assert (maas.vlan, maas.ranges) == (before, [given])
+    served_by(maas, "bbb", None)
     with pytest.raises(ToldError, match=r"Select a valid choice\. zzz is not one of the available choices"):
         local.apply(bundle(maas, "zzz"))
-    assert maas.ranges == []
+    assert (maas.vlan["primary_rack"], maas.ranges) == ("bbb", [given])
 
 
 class TestRemove:
@@ -105,6 +116,7 @@ class TestRemove:
     def test_turns_off_and_deletes_our_range(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         maas.ranges = [given := known_range(maas, 1, "dynamic", 50, 60)]
         local.apply(bundle(maas))
+        served_by(maas, "aaa", None)
         maas.requests.clear()
         local.remove(bundle(maas))
         assert maas.requests == [

@@ -17,6 +17,7 @@ from tests.agent.dhcpd import (
     bundle,
     calls,
     conf,
+    known_range,
     served_by,
 )
 from tests.agent.fake_maas import ADDRESSES, FakeMaas
@@ -25,13 +26,14 @@ from tests.agent.fake_maas import ADDRESSES, FakeMaas
 class TestPrimary:
     """The rack aaa takes the VLAN; which calls MAAS gets for it."""
 
-    def test_first_time_then_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
+    def test_first_time_the_range_then_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         assert local.apply(bundle(maas)) == {"vlan": 5001, "fabric": 3}
         assert maas.requests == [
-            f"POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment={MARK}",
-            "PUT vlans/5001/ primary_rack=aaa dhcp_on=true",
+            f"POST ipranges/ type=dynamic subnet=7 start_ip=198.51.100.100 end_ip=198.51.100.120 comment={MARK}"
         ]
-        assert calls(local, maas, bundle(maas)) == []
+        maas.requests.clear()
+        local.apply(bundle(maas))
+        assert maas.requests == []
 
     def test_a_pair_that_stands_is_left_alone(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         served_by(maas, "aaa", "bbb")
@@ -110,28 +112,16 @@ class TestPrimary:
         assert maas.vlan == before
         assert [known["comment"] for known in maas.ranges] == [MARK]
 
-    def test_the_first_time_is_waited_for_by_the_secondary(
-        self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+    @pytest.mark.parametrize("conf", ["", None])
+    def test_forgets_its_old_partner_but_no_lease_while_nobody_serves(
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, conf: str | None
     ) -> None:
-        maas.on_vlan_change = lambda: None
-        local.apply(bundle(maas))
-        assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == ("aaa", True)
-
-    def test_a_failure_the_first_time_leaves_nothing(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
-        maas.ignores_everything = True
-        with pytest.raises(ToldError, match="MAAS kept for VLAN 5001: primary none, secondary none, DHCP off"):
-            local.apply(bundle(maas))
-        assert (maas.vlan["primary_rack"], maas.vlan["dhcp_on"]) == (None, False)
-        assert maas.ranges == []
-
-    def test_forgets_its_old_partner_before_it_is_turned_on(
-        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
-    ) -> None:
-        seen = []
+        """An empty configuration is as good as none."""
         dhcpd.off("normal/normal")
-        maas.on_vlan_change = lambda: seen.append((machine.root / LEASES[1:]).read_text())
+        if conf is not None:
+            machine.write(CONF, conf)
         local.apply(bundle(maas))
-        assert seen == ["\nlease 198.51.100.12 { starts 1; }\n"]
+        assert (machine.root / LEASES[1:]).read_text() == "\nlease 198.51.100.12 { starts 1; }\n"
 
     def test_a_dhcpd_that_keeps_its_partner_fails_and_restores_the_vlan(
         self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
@@ -146,18 +136,63 @@ class TestPrimary:
 class TestSecondary:
     """The rack aaa joins the rack bbb."""
 
+    @pytest.fixture
+    def off(self, maas: FakeMaas) -> FakeMaas:
+        """The VLAN as bbb's command leaves it the first time: not served, with its range."""
+        maas.ranges = [known_range(maas, 1, "dynamic", 100, 120, MARK)]
+        return maas
+
+    def test_turns_a_vlan_on_for_both_by_one_call(self, dhcpd: RackDhcpd, local: Local, off: FakeMaas) -> None:
+        both = ["primary_rack=bbb secondary_rack=aaa dhcp_on=true"]
+        assert calls(local, off, bundle(off, "bbb", "aaa", settings=WAITS)) == both
+        assert calls(local, off, bundle(off, "bbb", "aaa", settings=WAITS)) == []
+        assert local.differences() == []
+
+    @pytest.mark.parametrize(
+        ("racks", "first"),
+        [
+            (("bbb", "aaa"), []),
+            (("bbb", None), []),
+            (("aaa", "bbb"), ["primary_rack=bbb"]),
+            (("aaa", None), ["primary_rack=bbb"]),
+            (("ccc", "aaa"), []),
+            (("ccc", "ddd"), []),
+        ],
+    )
+    def test_turns_one_on_that_was_turned_off_by_hand(
+        self, dhcpd: RackDhcpd, local: Local, off: FakeMaas, racks: tuple[str, str | None], first: list[str]
+    ) -> None:
+        """Its racks may still stand in MAAS; a secondary that becomes primary would lose its secondary in one call."""
+        off.add_rack("ddd")
+        served_by(off, *racks, on=False)
+        told = calls(local, off, bundle(off, "bbb", "aaa", settings=WAITS))
+        assert told[:-1] == first
+        assert (off.vlan["primary_rack"], off.vlan["secondary_rack"], off.vlan["dhcp_on"]) == ("bbb", "aaa", True)
+
+    @pytest.mark.parametrize("racks", [(None, None), ("ccc", "aaa")])
+    def test_a_failure_the_first_time_leaves_the_vlan_as_it_was(
+        self, dhcpd: RackDhcpd, local: Local, off: FakeMaas, racks: tuple[str | None, str | None]
+    ) -> None:
+        served_by(off, *racks, on=False)
+        before, dhcpd.state = dict(off.vlan), "communications-interrupted/normal"
+        with pytest.raises(ToldError, match="dhcpd here says communications-interrupted/normal"):
+            local.apply(bundle(off, "bbb", "aaa", settings=WAITS))
+        assert off.vlan == before
+        assert not before["dhcp_on"]
+
     def test_joins_and_only_waits_then(self, dhcpd: RackDhcpd, local: Local, maas: FakeMaas) -> None:
         served_by(maas, "bbb", None)
         assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == ["secondary_rack=aaa"]
         assert calls(local, maas, bundle(maas, "bbb", "aaa", settings=WAITS)) == []
         assert local.differences() == []
 
+    @pytest.mark.parametrize("on", [True, False])
     def test_forgets_an_old_partner_but_no_lease(
-        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas
+        self, machine: FakeHost, dhcpd: RackDhcpd, local: Local, maas: FakeMaas, on: bool
     ) -> None:
         """A dhcpd that is off keeps its lease file; with its old state in it the new primary would wait an hour."""
         seen = []
-        served_by(maas, "bbb", None)
+        served_by(maas, "bbb", None, on=on)
         dhcpd.off("normal/normal")
 
         def look() -> None:

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from agent.bundle import Bundle
+from agent.bundle import Bundle, DhcpSettings
 from policy.predicates import COMMAND, PREDICATES, Command
 from tests.contract import recorder
 from tests.contract.recorder import Recorded
@@ -104,6 +104,14 @@ def test_a_preview_shows_every_file_in_full(dev: dict[str, object]) -> None:
 )
 def test_order(dev: dict[str, object], before: str, after: str) -> None:
     assert before in recorder.run(dev, preview=False)[after].dependencies()
+
+
+def test_a_secondary_runs_again_where_its_primary_s_command_is_made_anew(dev: dict[str, object]) -> None:
+    program, name = recorder.run(dev, preview=False), "dhcp-198.51.100.0-24"
+    for rack, follows in (("rack1", ""), ("rack2", f"{name}-rack1-id")):
+        settings = bundle_of(program[f"{name}-{rack}"]).settings
+        assert isinstance(settings, DhcpSettings)
+        assert settings.follows == follows
 
 
 def test_a_rack_is_after_the_balancer_by_way_of_the_regions(dev: dict[str, object]) -> None:

@@ -158,6 +158,13 @@ class TestByMaas:
     def test_again_nothing(self, deployment: Deployment) -> None:
         deployment.up("--expect-no-changes")
 
+    def test_the_primary_s_command_made_anew(self, deployment: Deployment) -> None:
+        """Its removal turns DHCP off, and the secondary's, of which nobody spoke, turns it on."""
+        subnet = str(deployment.network).replace("/", "-")
+        deployment.up("--replace", f"**::dhcp-{subnet}-rack2")
+        found = status(deployment)
+        assert (served_by(found), found.problems) == (("rack2", "rack3", True), [])
+
     def test_off_and_on_with_another_range(
         self, deployment: Deployment, lab: Lab, clients: tuple[Client, Client, Client]
     ) -> None:
