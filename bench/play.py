@@ -28,7 +28,8 @@ WHO: Mapping[str, Collection[str]] = {
     BUNDLE: (OURS,),
 }
 """What is done → who does it."""
-MORE_WORKERS = 3
+CHANGES = (3, 2, 3)
+"""Workers of `region1`, one after the other: when a rack looks is luck, and three changes have less of it than one."""
 PACE = Knobs().rack_poll_full_s
 """Seconds between two looks of a settled rack for regions."""
 SETTLED = 3 * Knobs().rack_settle_s
@@ -143,13 +144,17 @@ class Play:
         measured.add("memory of all processes with nothing to do", seen.all / 1e6, "MB")
 
     def _workers(self, who: str, one: Contestant) -> None:
+        for count in CHANGES:
+            self._change(who, one, count)
+
+    def _change(self, who: str, one: Contestant, count: int) -> None:
         measured, probe = self.measured[WORKERS], Probe(self.stage.lab)
         self._settle()
         logins, starts = self.stage.connections(), self.stage.starts()
         with Poller(probe.url) as poller:
-            done = one.workers(MORE_WORKERS)
-            waited = probe.wait({"region1": MORE_WORKERS, "region2": 2})
-        touched = {host: count - logins[host] for host, count in self.stage.connections().items()}
+            done = one.workers(count)
+            waited = probe.wait({"region1": count, "region2": 2})
+        touched = {host: after - logins[host] for host, after in self.stage.connections().items()}
         later = self.stage.starts()
         restarted = {unit for unit, begun in starts.items() if later.get(unit) != begun}
         measured.add(workers(who), done.seconds + waited, "s")
