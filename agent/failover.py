@@ -42,11 +42,7 @@ class Dhcpd:
 
     def peers(self) -> dict[str, Peer]:
         """Every peer that the configuration declares; none where there is no configuration."""
-        try:
-            text = self.paths.at(self.conf).read_text(errors="replace")
-        except FileNotFoundError:
-            return {}
-        return declared(text)
+        return declared(self._configuration())
 
     def state(self, name: str) -> FailoverState | None:
         """What dhcpd last wrote about a peer; it may be of the time before a restart."""
@@ -84,14 +80,12 @@ class Dhcpd:
 
     def gives(self, start: str, end: str) -> bool:
         """True if the configuration has the dynamic range from `start` to `end`."""
-        path = self.paths.at(self.conf)
-        text = path.read_text(errors="replace") if path.exists() else ""
-        return re.search(rf"^\s*range\s+{re.escape(start)}\s+{re.escape(end)}\s*;", text, re.MULTILINE) is not None
+        pool = rf"^\s*range\s+{re.escape(start)}\s+{re.escape(end)}\s*;"
+        return re.search(pool, self._configuration(), re.MULTILINE) is not None
 
     def is_off(self) -> bool:
         """True if nothing is configured and no dhcpd runs; a configuration that is empty is none."""
-        path = self.paths.at(self.conf)
-        return not (path.exists() and path.read_text(errors="replace").strip()) and not self.is_serving()
+        return not self._configuration().strip() and not self.is_serving()
 
     def is_serving(self) -> bool:
         """True if some dhcpd of this host listens for clients."""
@@ -115,6 +109,13 @@ class Dhcpd:
     def is_listening(self) -> bool:
         """True if some dhcpd of this host waits for a failover partner."""
         return any(one.state == LISTENING and one.local.port == PORT for one in self._sockets("/proc/net/tcp"))
+
+    def _configuration(self) -> str:
+        """Its text; "" where there is none."""
+        try:
+            return self.paths.at(self.conf).read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def _sockets(self, table: str) -> list[Socket]:
         return listed(self.paths.at(table))

@@ -5,7 +5,8 @@ does know of a partner waits MCLT, an hour, before it serves; two that both know
 that serves alone, as MAAS makes it for a VLAN with one rack, must know all leases before.
 
 So a VLAN that nobody serves is turned on for both at once, when dhcpd has forgotten its partners on the primary's host
-and then on the secondary's, which tells MAAS: a first start takes it a minute, and no longer for two. Where one serves:
+and then on the secondary's, which tells MAAS: a first start takes it a minute, and no longer for two. A primary that
+wasn't asked to forget remembers, and its secondary waits MCLT. Where one serves:
 
 1. a primary that is new here first becomes secondary of a rack that serves, and learns the leases from it;
 2. the primary serves alone for a moment, which makes it forget its old partner;
@@ -67,7 +68,10 @@ class Handover:
         if not now.is_served:
             now = self._turn_on(now)
         elif now.primary != self.wanted.primary:
-            raise StepError(f"MAAS has for VLAN {now.id}: {now}; asked for was: {self.wanted}")
+            raise StepError(
+                f"MAAS has for VLAN {now.id}: {now}; asked for was: {self.wanted}\nThe primary's host comes first: run"
+                " `maas-ha verify STACK --repair HOST` for it, then update again"
+            )
         elif now.secondary != self.wanted.secondary:
             self._forget_partners()
             now = self._tell(self.wanted, {"secondary_rack": self.wanted.secondary})

@@ -169,7 +169,7 @@ class TestSecondary:
         assert told[:-1] == first
         assert (off.vlan["primary_rack"], off.vlan["secondary_rack"], off.vlan["dhcp_on"]) == ("bbb", "aaa", True)
 
-    @pytest.mark.parametrize("racks", [(None, None), ("ccc", "aaa")])
+    @pytest.mark.parametrize("racks", [(None, None), ("ccc", "aaa"), ("aaa", "bbb"), ("aaa", None)])
     def test_a_failure_the_first_time_leaves_the_vlan_as_it_was(
         self, dhcpd: RackDhcpd, local: Local, off: FakeMaas, racks: tuple[str | None, str | None]
     ) -> None:
