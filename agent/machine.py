@@ -31,7 +31,15 @@ class Machine:
     units: Units
     packages: Packages
 
-    def wait(self, what: str, seconds: float, attempt: Callable[[], str], unit: str = "", log: str = "") -> None:
+    def wait(
+        self,
+        what: str,
+        seconds: float,
+        attempt: Callable[[], str],
+        unit: str = "",
+        log: str = "",
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
         """Call `attempt` until it returns "" (done) instead of what is still missing.
 
         Raises `StepError` with the last answer after `seconds`.
@@ -47,7 +55,7 @@ class Machine:
                 self.report.say(f"waiting for {what}: {missing}")
                 news = now + 30
             time.sleep(min(pause, max(0.0, deadline - now)))
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+            pause = min(pause * 1.5, longest_pause)
 
 
 @dataclass

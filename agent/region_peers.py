@@ -18,6 +18,8 @@ COVERED_DEADLINE = 240.0
 """Seconds until all racks have another region: MAAS lists one that died for up to 150 s (maas-facts §0a row 4.6)."""
 RACKS_DEADLINE = 120.0
 """Seconds until racks are back at a region that was restarted: they look for event loops each 5 to 30 s (§4.6)."""
+KERNEL_PAUSE = 0.1
+"""Seconds at most between two looks at this host's own connections, for which MAAS isn't asked."""
 API_PORT = 5240
 CONNECT_TIMEOUT = 3.0
 ALIVE = ("running", "degraded")
@@ -62,7 +64,12 @@ class Peers:
             return
         wanted = min(workers, MAX_WORKERS)
         try:
-            self._work.wait("racks that are connected again", RACKS_DEADLINE, lambda: self._away(wanted))
+            self._work.wait(
+                "racks that are connected again",
+                RACKS_DEADLINE,
+                lambda: self._away(wanted),
+                longest_pause=KERNEL_PAUSE,
+            )
         except StepError as error:
             raise StepError(
                 f"{error.cause}\nLook at rackd's log there and let it reach ports 5250 to 5259 of this host, then apply"

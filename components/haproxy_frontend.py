@@ -91,19 +91,23 @@ def _haproxy_cfg(args: HaproxyFrontendArgs) -> File:
         drain_port=DRAIN_PORT,
         view_port=VIEW_PORT,
         regions=[{"name": region, "address": address} for region, address in args.regions],
-        routes=[
-            {
-                "port": port,
-                "to": to,
-                "api": to in (HTTP_PORT, args.tls_port),
-                "http": to == HTTP_PORT,
-                "check": _check(args, to),
-            }
-            for port, to in args.routes
-        ],
+        routes=_routes(args),
     )
     check = ("haproxy", "-c", "-f", "{staged}")
     return File("/etc/haproxy/haproxy.cfg", content, check=check, effect=Effect.RELOAD, units=(UNIT,))
+
+
+def _routes(args: HaproxyFrontendArgs) -> list[dict[str, object]]:
+    """Regions are asked for the first route of each check; the others track that one."""
+    asked: dict[str, int] = {}
+    routes: list[dict[str, object]] = []
+    for port, to in args.routes:
+        check = _check(args, to)
+        tracked = asked.get(check)
+        asked.setdefault(check, port)
+        api, http = to in (HTTP_PORT, args.tls_port), to == HTTP_PORT
+        routes.append({"port": port, "to": to, "api": api, "http": http, "check": check, "tracked": tracked})
+    return routes
 
 
 def _check(args: HaproxyFrontendArgs, to: int) -> str:

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from agent.drain import LOCK
 from agent.packaging import rack_log, region_log
 from config.topology import MaasVersion
 from config.versions import VERSIONS, VersionFacts
@@ -18,7 +19,8 @@ from ops.status import Status
 from tests.engine.deployment import STACK, Cluster, Deployment
 from tests.engine.hosts import unit_starts
 from tests.engine.test_1_up import maas_ha, status, workers
-from tests.lab.standin.daemons.polling import eventually
+from tests.lab.standin.daemons.polling import becomes, eventually
+from tests.procedures.rolling import servers
 from tests.procedures.scenario import scenario
 
 pytestmark = pytest.mark.lab
@@ -108,6 +110,25 @@ def test_the_balancer_passes_what_racks_need(deployed: Deployment, facts: Versio
         program = f"import socket; socket.create_connection(({address!r}, {port}), 5).recv(1)"
         deployed.lab.exec("rack1", "python3", "-c", program)
         assert passed(deployed, port) == (before[0] + 1, before[1]), port
+
+
+def test_a_region_is_the_same_on_every_route(deployed: Deployment, facts: VersionFacts) -> None:
+    """HAProxy asks it for one of them alone: its word, and its silence, count for all."""
+    lab, routes = deployed.lab, len(facts.balanced_ports)
+
+    def on_each() -> list[str]:
+        return [row["status"] for row in servers(lab, "lb1") if row["svname"] == "region1"]
+
+    assert on_each() == ["UP"] * routes
+    lab.exec("region1", "systemd-run", "--quiet", "--unit=held", "flock", LOCK, "sleep", "infinity")
+    becomes(on_each, ["DRAIN (agent)"] * routes, "drained on each route")
+    lab.exec("region1", "systemctl", "stop", "held")
+    becomes(on_each, ["UP"] * routes, "back on each route")
+    lab.exec("region1", "systemctl", "stop", "maas-regiond")
+    becomes(on_each, ["DOWN"] * routes, "down on each route")
+    lab.exec("region1", "systemctl", "start", "maas-regiond")
+    becomes(on_each, ["UP"] * routes, "up on each route")
+    eventually(lambda: maas_ha(deployed, "status", STACK).returncode == 0, "racks are back at it", 120)
 
 
 def test_up_again_changes_nothing(deployed: Deployment, seen: Status) -> None:
