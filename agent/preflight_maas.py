@@ -135,6 +135,8 @@ def _clock(offsets: Mapping[str, float]) -> Iterator[Mistake]:
 
 def _one_maas(joining: Joining, answering: Sequence[str]) -> Iterator[Mistake]:
     """A rack with addresses of two MAAS joins now the one, now the other (maas-facts §9)."""
+    if len(answering) < 2:
+        return
     listed: dict[str, set[str]] = {}
     for url in answering:
         try:

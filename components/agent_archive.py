@@ -23,12 +23,13 @@ twice; and bzip2 gives the same bytes whatever the version of its library."""
 DOCSTRING = re.compile(r'^( *)"""(?:[^"]|"(?!""))*"""$', re.MULTILINE)
 COMMENT = re.compile(r"(?:^ *|  )# .*$", re.MULTILINE)
 START = """\
-import bz2, gc, json, os, shutil, sys, zipfile
+import gc, os, sys
 # The agent lives briefly: looking for garbage among what it imports took a twentieth of its time.
 gc.set_threshold(100_000)
 # Unpacked once, so that Python keeps it compiled.
 home = os.path.join({library!r}, {digest!r})
 if not os.path.isdir(home):
+    import bz2, json, shutil, zipfile
     for old in os.listdir({library!r}):
         if os.path.isdir(os.path.join({library!r}, old)):
             shutil.rmtree(os.path.join({library!r}, old), ignore_errors=True)
