@@ -43,8 +43,8 @@ class Packages:
         self._commands = commands
         self._report = report
         self._new: set[str] = set()
-        self._versions: dict[str, str] = {}
-        """Those asked for since packages last changed here."""
+        self._listing: dict[str, str] = {}
+        """Each package on the host and its version; empty until it is asked for, and once packages change here."""
 
     def install(self, wanted: Iterable[str]) -> None:
         """Install those of `wanted` that are missing; none that is there is removed for it, no service starts."""
@@ -55,7 +55,8 @@ class Packages:
         missing = [name for name in wanted if name not in present]
         if not missing:
             return
-        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(present)))
+        self._listing.clear()  # what came meanwhile isn't ours
+        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(self.installed())))
         self._forbid_starts()
         try:
             self._report.step("update package lists")
@@ -67,11 +68,8 @@ class Packages:
             self._new |= self.account()
 
     def version(self, name: str) -> str:
-        """Version of an installed package, "" of one that isn't known."""
-        if name not in self._versions:
-            show = ("dpkg-query", "--show", "--showformat=${Version}", name)
-            self._versions[name] = self._commands.run(*show, check=False).stdout.strip()
-        return self._versions[name]
+        """Version of an installed package, "" of one that isn't."""
+        return self._listed().get(name, "")
 
     def offered(self, name: str) -> str:
         """The version that apt would install by now, "" for none."""
@@ -133,9 +131,15 @@ class Packages:
 
     def installed(self) -> set[str]:
         """Packages on the host that are installed, or half so."""
-        listing = self._commands.run("dpkg-query", "--show", "--showformat=${db:Status-Abbrev} ${Package}\n").stdout
-        lines = (line.split() for line in listing.splitlines())
-        return {name for status, name in lines if status[1] not in "nc"}
+        return set(self._listed())
+
+    def _listed(self) -> dict[str, str]:
+        if not self._listing:
+            form = "${db:Status-Abbrev} ${Package} ${Version}\n"  # a package that is half there may have none
+            listing = self._commands.run("dpkg-query", "--show", f"--showformat={form}").stdout
+            lines = (line.split() for line in listing.splitlines())
+            self._listing = {name: "".join(version) for status, name, *version in lines if status[1] not in "nc"}
+        return self._listing
 
     def is_whole(self) -> bool:
         """True if dpkg left nothing half-done."""
@@ -150,7 +154,7 @@ class Packages:
         try:
             self._commands.run("dpkg", "--configure", "-a", "--force-confold", timeout=TIMEOUT, env=ENVIRONMENT)
         finally:
-            self._versions.clear()
+            self._listing.clear()
             self.allow_starts()
 
     def removable(self, keep: Iterable[str]) -> set[str]:
@@ -228,7 +232,7 @@ class Packages:
         try:
             done = self._commands.run(*argv, timeout=TIMEOUT, check=False, hold_lock=True, env=environment)
         finally:
-            self._versions.clear()
+            self._listing.clear()
         said = done.stderr.splitlines() + done.stdout.splitlines()
         complaints = "\n".join([line for line in said if line.startswith(("E:", "W:", "dpkg: error"))][:6])
         if done.code == 0:

@@ -51,7 +51,7 @@ def home(machine: FakeHost) -> Path:
     (home / "auto").write_text("old-auto\n")
     machine.program("apt-get", APT.replace("@HOME@", str(home)))
     machine.program("apt-mark", f'test "$1" = auto || exit 0; shift; for name; do echo "$name" >>"{home}/auto"; done')
-    listing = f'while read -r name; do echo "ii  $name"; done <"{home}/installed"'
+    listing = f'while read -r name; do echo "ii  $name 1.0"; done <"{home}/installed"'
     machine.program("dpkg-query", f"case $1 in --show) {listing} ;; --search) exit 1 ;; esac")
     machine.program("dpkg", "exit 0")
     return home

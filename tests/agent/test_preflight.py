@@ -24,22 +24,19 @@ VERSION = "3.4.10-14366-g.518bf2c80"
 
 @pytest.fixture(autouse=True)
 def installed(machine: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with MAAS's rack package, whose rackd registers as `aaa`."""
+    """A machine with MAAS's packages, whose rackd registers as `aaa`."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(rack, "HEALTH_DEADLINE", 0.3)
     machine.unit(RACKD, "enabled inactive")
     machine.hook("start", RACKD, f'echo aaa >"{machine.root}/var/lib/maas/maas_id"')
-    packages(machine, "systemd")
+    packages(machine, "systemd", "maas-rack-controller", "maas-region-api")
     (machine.root / "var/lib/maas").mkdir()
 
 
 def packages(machine: FakeHost, *names: str) -> None:
-    """What dpkg-query lists; each package of MAAS has the same version."""
-    lines = "".join(f"ii  {name}\\n" for name in names)
-    machine.program(
-        "dpkg-query",
-        f"case $* in *Version*) printf '1:{VERSION}-0ubuntu1' ;; *) printf '{lines}' ;; esac",
-    )
+    """What dpkg-query lists; each package has the version of MAAS."""
+    lines = "".join(f"ii  {name} 1:{VERSION}-0ubuntu1\\n" for name in names)
+    machine.program("dpkg-query", f"printf '{lines}'")
     machine.program("dpkg", "exit 0")
 
 

@@ -43,7 +43,7 @@ class Rack:
             "apt-get": APT,
             "apt-cache": "printf 'x:\\n  Candidate: %s\\n' \"$(cat '@HOME@/offered')\"",
             "dpkg": "exit 0",
-            "dpkg-query": "case $* in *Status*) echo 'ii  maas-rack-controller' ;; *) cat '@HOME@/version' ;; esac",
+            "dpkg-query": "echo \"ii  maas-rack-controller $(cat '@HOME@/version')\"",
         }.items():
             for place, real in places.items():
                 text = text.replace(place, real)

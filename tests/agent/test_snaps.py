@@ -37,9 +37,7 @@ case $1 in
         sed -i "/^$3 /d" "$home/snaps" ;;
 esac
 """
-DPKG_QUERY = (
-    'case $1 in --show) while read -r name; do echo "ii  $name"; done <"@HOME@/installed" ;; --search) exit 1 ;; esac'
-)
+DPKG_QUERY = 'test "$1" = --show || exit 1; while read -r name; do echo "ii  $name 1.0"; done <"@HOME@/installed"'
 BUNDLE = Bundle("h1", "host", HostSettings(snap_channel="3.4/stable"))
 
 

@@ -25,12 +25,6 @@ if [ -e "$home/apt-fails" ]; then echo 'E: no room' >&2; exit 100; fi
 cp "$home/offered" "$home/version"
 if [ -e "$home/apt-half" ]; then echo 'E: dpkg was cut short' >&2; exit 100; fi
 """
-DPKG_QUERY = r"""#!/bin/sh
-case $* in
-    *Status-Abbrev*) echo 'ii  maas-region-api' ;;
-    *) cat '@HOME@/version' ;;
-esac
-"""
 PG_DUMP = r"""#!/bin/sh
 home='@HOME@'
 if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) $(cat "$home/client")"; exit; fi
@@ -58,7 +52,6 @@ class Upgradable:
         self._program("apt-get", APT)
         self._program("apt-cache", "printf 'x:\\n  Candidate: %s\\n' \"$(cat '@HOME@/offered')\"")
         self._program("dpkg", "test ! -e '@HOME@/audit' || cat '@HOME@/audit'")
-        self._program("dpkg-query", DPKG_QUERY)
         self._program("pg_dump", PG_DUMP)
         self._program("pg_restore", PG_RESTORE)
         self.machine.hook("condition", UNIT, f"test ! -e '{self.machine.root}{MARK}'")

@@ -74,7 +74,7 @@ class Controller:
         (self.home / "version").write_text("1:3.4.10")
         machine.program("maas-region", self.text(MAAS_REGION))
         machine.program("psql", self.text(PSQL))
-        machine.program("dpkg-query", f'cat "{self.home}/version"')
+        machine.program("dpkg-query", f'echo "ii  maas-region-api $(cat "{self.home}/version")"')
         machine.unit(UNIT, "enabled inactive")
         self.started = (
             f'echo rrr >"{machine.root}/var/lib/maas/maas_id"; printf {SECRET} >"{machine.root}/var/lib/maas/secret"'
