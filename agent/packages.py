@@ -55,8 +55,7 @@ class Packages:
         missing = [name for name in wanted if name not in present]
         if not missing:
             return
-        self._listing.clear()  # what came meanwhile isn't ours
-        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(self.installed())))
+        self._note_present()
         self._forbid_starts()
         try:
             self._report.step("update package lists")
@@ -86,7 +85,7 @@ class Packages:
 
     def upgrade(self, name: str) -> None:
         """The newest of an installed package and of what it needs; no service starts. There is no way back."""
-        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(self.installed())))
+        self._note_present()
         self._forbid_starts()
         try:
             self._report.step(f"upgrade {name}")
@@ -105,6 +104,11 @@ class Packages:
             except StepError as error:
                 self._report.say(f"not removed: {error.cause}")
             self._new = set()
+
+    def _note_present(self) -> None:
+        """What is on the host by now isn't ours, whatever was known before."""
+        self._listing.clear()
+        disk.write_private(self._paths.packages_before, "".join(f"{name}\n" for name in sorted(self.installed())))
 
     def recover(self) -> None:
         """After a crash: services may start again, and what was installed meanwhile is remembered as ours."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agent.bundle import Bundle, File, HostSettings
-from agent.packages import NO_START
+from agent.commands import Commands
+from agent.masking import Masker
+from agent.packages import NO_START, Packages
+from agent.report import Report
 from agent.trouble import ToldError
 from tests.agent.conftest import FakeHost, Local
 
@@ -82,6 +86,18 @@ def test_files_first_no_service_starts_and_what_came_is_known(machine: FakeHost,
     assert all(option in calls[1] for option in ("--no-install-recommends", "--no-remove", "DPkg::Lock::Timeout=600"))
     local.apply(bundle("app", "base"))
     assert len((home / "apt.log").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("come", [lambda it: it.install(["app"]), lambda it: it.upgrade("app")], ids=["new", "newer"])
+def test_what_came_meanwhile_is_not_ours(local: Local, home: Path, come: Callable[[Packages], None]) -> None:
+    report = Report("h1", Masker())
+    packages = Packages(local.paths, Commands(report), report)
+    local.paths.state.mkdir()
+    assert packages.version("base") == "1.0"
+    (home / "installed").write_text("base\nold-auto\nof-somebody-else\n")
+    come(packages)
+    assert packages.ours() == {"app", "lib"}
+    assert packages.version("app") == "1.0"
 
 
 def test_policy_of_the_machine_comes_back(machine: FakeHost, local: Local, home: Path) -> None:
