@@ -1,11 +1,11 @@
 """regiond: its start, its workers, its connections (maas-facts §2, §3, §7, §8, §0a)."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from lab.processes import children
 from lab.standin.maas_standin.region import IMPROPERLY_CONFIGURED
 
 from .client import Client
@@ -16,16 +16,10 @@ from .polling import becomes, eventually
 pytestmark = pytest.mark.lab
 
 
-def workers(process: subprocess.Popen[bytes]) -> list[str]:
-    """Process ids of the daemon's workers; its other children, such as `ip` or `systemctl`, come and go."""
-    master = Path(f"/proc/{process.pid}")
-    return [child for child in (master / f"task/{process.pid}/children").read_text().split() if is_worker(child)]
-
-
-def is_worker(process_id: str) -> bool:
-    """Whether a worker runs in that process, and not one that has ended since it was listed."""
+def is_worker(pid: int) -> bool:
+    """False of another child, such as `ip` or `systemctl`, which come and go, and of one that has ended."""
     try:
-        return b"maas_standin.region_worker" in Path(f"/proc/{process_id}/cmdline").read_bytes().split(b"\0")
+        return b"maas_standin.region_worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
         return False
 
@@ -48,7 +42,7 @@ def test_an_unreadable_configuration_keeps_the_master_alive(cluster: Cluster) ->
     region.logged("regiond", IMPROPERLY_CONFIGURED, times=3)
     assert IMPROPERLY_CONFIGURED == "settings.DATABASES is improperly configured. Please supply the ENGINE value."
     assert process.poll() is None
-    assert workers(process) == []
+    assert children(process.pid) == []
     becomes(lambda: Client(region.url).rpc().status, 502, "502 without workers")
     os.chown(region.paths.regiond_conf, 0, 0)
     cluster.wait_listed(region)
@@ -62,7 +56,7 @@ def test_a_wrong_password_looks_the_same(cluster: Cluster) -> None:
     process = region.regiond()
     region.logged("regiond", "password authentication failed", times=2)
     assert process.poll() is None
-    assert workers(process) == []
+    assert children(process.pid) == []
     region.region(cluster.postgres, cluster.database)
     cluster.wait_listed(region)
 
@@ -75,7 +69,7 @@ def test_the_eleventh_worker_gets_no_port(cluster: Cluster) -> None:
     cluster.wait_listed(region, workers=10)
     ports = sorted(int(str(port)) for ends in Client(region.url).loops().values() for _, port in ends)
     assert ports == list(range(5250, 5260))
-    assert len(workers(process)) == 11
+    assert len([*filter(is_worker, children(process.pid))]) == 11
     becomes(lambda: len(connections(cluster)), 41, "41 connections")
 
 
