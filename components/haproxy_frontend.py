@@ -103,10 +103,9 @@ def _routes(args: HaproxyFrontendArgs) -> list[dict[str, object]]:
     routes: list[dict[str, object]] = []
     for port, to in args.routes:
         check = _check(args, to)
-        tracked = asked.get(check)
-        asked.setdefault(check, port)
+        asked_at = asked.setdefault(check, port)
         api, http = to in (HTTP_PORT, args.tls_port), to == HTTP_PORT
-        routes.append({"port": port, "to": to, "api": api, "http": http, "check": check, "tracked": tracked})
+        routes.append({"port": port, "to": to, "api": api, "http": http, "check": check, "asked_at": asked_at})
     return routes
 
 
